@@ -1,0 +1,177 @@
+"""The records that cross the harness's borders: what a run is asked to do and what came of it.
+
+Values only: no I/O and no judgement. They travel as one JSON object a line.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Outcome(StrEnum):
+    """How a run ended, before anybody compares its number with another."""
+
+    OK = "ok"
+    CRASH = "crash"  # the genome failed: an exception, a bad exit, weights that do not load
+    TIMEOUT = "timeout"  # the wall deadline passed
+    ABORTED = "aborted"  # stopped from outside; says nothing of the genome
+
+
+class Phase(StrEnum):
+    """Where a run is."""
+
+    STARTING = "starting"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+
+
+class RecordError(ValueError):
+    """A record does not have its form."""
+
+
+class Record:
+    """JSON for the frozen dataclasses of this package: unknown keys are ignored, missing ones are errors."""
+
+    def to_json(self) -> str:
+        """One line of JSON, without the newline."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            RecordError: not a JSON object, or a field without a default is missing.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise RecordError(f"not JSON: {error}") from None
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """The same, from an object that is already parsed."""
+        if not isinstance(data, dict):
+            raise RecordError(f"not an object: {str(data)[:80]!r}")
+        names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        try:
+            return cls(**{k: v for k, v in data.items() if k in names})
+        except TypeError as error:
+            raise RecordError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class RunRequest(Record):
+    """One run of one genome.
+
+    Attributes:
+        run_id: unique, echoed in every record about the run.
+        commit: the genome's commit, hexadecimal; carried along for the record.
+        genome: absolute path of the `train.py` to run.
+        scratch: absolute path of a directory that the run may write to; exists and is empty.
+        corpus: absolute path of the prepared corpus.
+        preset: a name in `harness.settings.PRESETS`.
+        budget_s: training seconds on the harness's clock.
+        seed: of torch's and numpy's generators and of the batches' shuffling, if any.
+        device: "cpu", "cuda" or "auto".
+    """
+
+    run_id: str
+    commit: str
+    genome: str
+    scratch: str
+    corpus: str
+    preset: str
+    budget_s: float
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class RunProgress(Record):
+    """A sign of life, a few times a second at most. `spent_s` and `budget_s` are on the harness's clock."""
+
+    run_id: str
+    phase: str
+    spent_s: float = 0.0
+    budget_s: float = 0.0
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class RunResult(Record):
+    """What came of a run.
+
+    Attributes:
+        outcome: a value of `Outcome`.
+        reason: one line for a person; empty when the outcome is ok.
+        val_bpb: validation bits per byte, from the scorer; None unless the outcome is ok.
+        memory_gb: peak memory in GiB: the process's resident set on a CPU, torch's reserved memory on CUDA.
+        training_s: seconds spent on the harness's clock.
+        total_s: wall seconds from start to score.
+        steps: optimiser steps, by the number of batches handed out.
+        tokens: training tokens handed out.
+        params: parameters of the model that was scored.
+        clock: "cpu" or "wall".
+        device: what it ran on, in words.
+        corpus: identity of the corpus (SHA-256, first 16 hexadecimal digits).
+        genome_sha256: of the file that ran.
+        sandbox: what was enforced on the run, in words.
+        log: absolute path of what the run printed. Untrusted.
+    """
+
+    run_id: str
+    commit: str
+    outcome: str
+    reason: str = ""
+    val_bpb: float | None = None
+    memory_gb: float = 0.0
+    training_s: float = 0.0
+    total_s: float = 0.0
+    steps: int = 0
+    tokens: int = 0
+    params: int = 0
+    clock: str = ""
+    device: str = ""
+    preset: str = ""
+    corpus: str = ""
+    seed: int = 0
+    genome_sha256: str = ""
+    sandbox: str = ""
+    log: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment(Record):
+    """One experiment, as `experiments.jsonl` keeps it.
+
+    Attributes:
+        number: counts from 0, which is the baseline.
+        commit: full hexadecimal id of the commit that ran.
+        parent: full id of the incumbent that it was judged against; empty for the baseline.
+        message: what was tried, one line.
+        verdict: a value of `harness.verdict.Verdict`.
+        reason: why, one line.
+        val_bpb: None where the run gave no number.
+        delta: val_bpb less the incumbent's; None where either is missing.
+        best: the incumbent's val_bpb after this verdict.
+        submitted_at, started_at, ended_at: seconds since the epoch.
+        result: the run's own record.
+    """
+
+    number: int
+    commit: str
+    parent: str
+    message: str
+    verdict: str
+    reason: str
+    val_bpb: float | None
+    delta: float | None
+    best: float | None
+    submitted_at: float
+    started_at: float
+    ended_at: float
+    result: dict[str, Any] = field(default_factory=dict)

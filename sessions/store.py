@@ -1,0 +1,314 @@
+"""Session directories: where things lie, records replaced atomically, journals appended.
+
+Disk is the truth; sockets are the live view. This module neither judges nor talks to anyone.
+
+    <state>/sessions/<id>/      0700
+        session.json            what was asked for: `SessionSpec`
+        lock                    held by the living supervisor
+        sock                    its unix socket, 0600
+        journal.jsonl           every event and decision, one object a line
+        experiments.jsonl       one object an experiment: the truth
+        results.tsv             the ecosystem's five columns, made from it
+        inflight.json           the run in progress, so that a crash does not lose it
+        supervisor.log          what the supervisor printed
+        worktree/               where the agent works
+        runs/<number>/          one experiment's working copy, scratch and log
+        bin/                    `autoresearch-tui` for the agent's PATH
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+from harness.ledger import append_line
+from harness.result import Record, RecordError
+
+APP: Final = "autoresearch-tui"
+HOME_VARIABLE: Final = "AUTORESEARCH_TUI_HOME"
+
+# A unix socket's path must fit into sockaddr_un.sun_path, 108 bytes with its NUL (unix(7)); 104 on macOS.
+_SOCKET_PATH_LIMIT: Final = 103
+
+
+class StoreError(Exception):
+    """A session directory that is missing, taken, or not what it should be; the text is for the person."""
+
+
+def state_home() -> Path:
+    """Where all state lives: `$AUTORESEARCH_TUI_HOME`, else the user's state directory."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_state_dir(APP))
+
+
+def cache_home() -> Path:
+    """Where what can be made again lives, the corpus first of all."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    return state_home() / "cache" if chosen else Path(platformdirs.user_cache_dir(APP))
+
+
+def config_home() -> Path:
+    """Where the person's own profiles live."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    return state_home() / "config" if chosen else Path(platformdirs.user_config_dir(APP))
+
+
+@dataclass(frozen=True)
+class SessionSpec(Record):
+    """What a session was asked to be. It never changes after `new`.
+
+    Attributes:
+        session: the session's id, which is its tag.
+        agent: the profile's name.
+        argv: the agent's command; no shell reads it.
+        lab: absolute path of the git repository.
+        branch: `autoresearch/<tag>`.
+        base: full id of the commit that the session started from.
+        genome: paths in the lab that the agent may change.
+        corpus: absolute path of the prepared corpus.
+        preset: a name in `harness.settings.PRESETS`.
+        budget_s: training seconds an experiment.
+        device: "auto", "cpu" or "cuda".
+        max_experiments: finish after as many, the baseline left out; None: no end.
+        max_idle_nudges: park after as many nudges without a new experiment.
+        answer_approvals: give the profile's safe answer to an approval instead of calling the person.
+        created_at: seconds since the epoch.
+    """
+
+    session: str
+    agent: str
+    argv: list[str]
+    lab: str
+    branch: str
+    base: str
+    corpus: str
+    preset: str
+    budget_s: float
+    genome: list[str] = field(default_factory=lambda: ["train.py"])
+    device: str = "auto"
+    max_experiments: int | None = None
+    max_idle_nudges: int = 5
+    answer_approvals: bool = False
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class SessionDir:
+    """One session's directory and the places in it."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The session's id: its directory's name."""
+        return self.path.name
+
+    @property
+    def spec_file(self) -> Path:
+        return self.path / "session.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def socket(self) -> Path:
+        return self.path / "sock"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def experiments(self) -> Path:
+        return self.path / "experiments.jsonl"
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results.tsv"
+
+    @property
+    def inflight(self) -> Path:
+        return self.path / "inflight.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "supervisor.log"
+
+    @property
+    def worktree(self) -> Path:
+        return self.path / "worktree"
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    @property
+    def bin(self) -> Path:
+        return self.path / "bin"
+
+    def spec(self) -> SessionSpec:
+        """Read `session.json`.
+
+        Raises:
+            StoreError: it is missing or broken.
+        """
+        try:
+            return SessionSpec.from_json(self.spec_file.read_bytes())
+        except FileNotFoundError:
+            raise StoreError(f"no session {self.id!r}; `autoresearch-tui ls` lists them") from None
+        except (OSError, RecordError) as error:
+            raise StoreError(f"session {self.id}: {self.spec_file.name} cannot be read: {error}") from None
+
+
+def sessions_home() -> Path:
+    """The directory that holds all sessions."""
+    return state_home() / "sessions"
+
+
+def session_dirs() -> list[SessionDir]:
+    """All session directories, the newest last; those without a `session.json` are left out."""
+    home = sessions_home()
+    if not home.is_dir():
+        return []
+    found = [SessionDir(p) for p in home.iterdir() if (p / "session.json").is_file()]
+    return sorted(found, key=lambda one: one.spec_file.stat().st_mtime)
+
+
+def find_session(name: str | None) -> SessionDir:
+    """The session of that id or unique beginning; None: the one of the working directory, else the only one.
+
+    Raises:
+        StoreError: there is none, or several.
+    """
+    everything = session_dirs()
+    if name is None:
+        here = Path.cwd()
+        around = [one for one in everything if here.is_relative_to(one.worktree)]
+        everything = around or everything
+        if len(everything) == 1:
+            return everything[0]
+        names = ", ".join(one.id for one in everything)
+        raise StoreError(f"which session? there are: {names}" if everything else "there is no session; `autoresearch-tui new` starts one")
+    matching = [one for one in everything if one.id == name] or [one for one in everything if one.id.startswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise StoreError(f"{name!r} could be any of: {', '.join(one.id for one in matching)}")
+    raise StoreError(f"no session {name!r}; `autoresearch-tui ls` lists them")
+
+
+def create_session(spec: SessionSpec) -> SessionDir:
+    """Make the directory of a new session and write its `session.json`.
+
+    Raises:
+        StoreError: the id is taken, or the socket's path would be too long, or the directory cannot be written.
+    """
+    session = SessionDir(sessions_home() / spec.session)
+    if len(os.fsencode(session.socket)) > _SOCKET_PATH_LIMIT:
+        raise StoreError(
+            f"{session.socket} is too long for a unix socket ({_SOCKET_PATH_LIMIT} bytes); "
+            f"set {HOME_VARIABLE} to a shorter directory, or choose a shorter --tag"
+        )
+    try:
+        private_dir(state_home())
+        private_dir(sessions_home())
+        session.path.mkdir(mode=0o700)
+        replace_file(session.spec_file, spec.to_json() + "\n")
+        private_dir(session.runs)
+    except FileExistsError:
+        raise StoreError(f"a session {spec.session!r} exists; choose another --tag") from None
+    except OSError as error:
+        raise StoreError(f"cannot write {session.path}: {error.strerror}; set {HOME_VARIABLE} to a place that can be written") from None
+    return session
+
+
+def private_dir(path: Path) -> Path:
+    """Make a directory that only its owner may enter, if it is not there."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a crash, sees the old one or the new one and nothing between.
+
+    Raises:
+        OSError: the disk is full, or the place cannot be written; the old file is still there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), 0o600)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+class Busy(StoreError):
+    """Another process holds the session's lock."""
+
+
+@contextlib.contextmanager
+def locked(session: SessionDir) -> Iterator[None]:
+    """Hold the session's lock: there is one supervisor.
+
+    Raises:
+        Busy: it is held.
+    """
+    with session.lock_file.open("a") as stream:
+        os.fchmod(stream.fileno(), 0o600)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"session {session.id} has a supervisor already") from None
+        yield
+
+
+def is_supervised(session: SessionDir) -> bool:
+    """Whether a supervisor lives: whether its lock is held. A pid could be somebody else's by now; a lock can't."""
+    try:
+        with locked(session):
+            return False
+    except Busy:
+        return True
+    except OSError:
+        return False
+
+
+class Journal:
+    """The session's journal. What cannot be written now (a full disk) is kept and written first next time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pending: list[str] = []
+
+    @property
+    def pending(self) -> int:
+        """Entries that the disk has not taken yet."""
+        return len(self._pending)
+
+    def add(self, kind: str, **facts: Any) -> None:
+        """Append `{"at": seconds since the epoch, "kind": kind, **facts}`."""
+        self._pending.append(json.dumps({"at": round(time.time(), 3), "kind": kind, **facts}, ensure_ascii=False))
+        self.flush()
+
+    def flush(self) -> bool:
+        """Try to write what is pending; whether nothing is left."""
+        while self._pending:
+            try:
+                append_line(self._path, self._pending[0])
+            except OSError:
+                return False
+            del self._pending[0]
+        return True
