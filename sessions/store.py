@@ -196,7 +196,7 @@ def find_session(name: str | None) -> SessionDir:
         if len(everything) == 1:
             return everything[0]
         names = ", ".join(one.id for one in everything)
-        raise StoreError(f"which session? there are: {names}" if everything else "there is no session; `autoresearch-tui new` starts one")
+        raise StoreError(f"which session? {names}" if everything else "no session; `autoresearch-tui new` starts one")
     matching = [one for one in everything if one.id == name] or [one for one in everything if one.id.startswith(name)]
     if len(matching) == 1:
         return matching[0]
@@ -226,7 +226,9 @@ def create_session(spec: SessionSpec) -> SessionDir:
     except FileExistsError:
         raise StoreError(f"a session {spec.session!r} exists; choose another --tag") from None
     except OSError as error:
-        raise StoreError(f"cannot write {session.path}: {error.strerror}; set {HOME_VARIABLE} to a place that can be written") from None
+        raise StoreError(
+            f"cannot write {session.path}: {error.strerror}; set {HOME_VARIABLE} to a directory that can be written"
+        ) from None
     return session
 
 
@@ -255,32 +257,37 @@ def replace_file(path: Path, text: str) -> None:
         raise
 
 
-class Busy(StoreError):
+class BusyError(StoreError):
     """Another process holds the session's lock."""
 
 
 @contextlib.contextmanager
-def locked(session: SessionDir) -> Iterator[None]:
-    """Hold the session's lock: there is one supervisor.
+def locked(session: SessionDir, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the session's lock: there is one supervisor. Somebody who only looks holds it for a moment, too.
 
     Raises:
-        Busy: it is held.
+        BusyError: it is still held after `patience_s` seconds.
     """
     with session.lock_file.open("a") as stream:
         os.fchmod(stream.fileno(), 0o600)
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"session {session.id} has a supervisor already") from None
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise BusyError(f"session {session.id} has a supervisor already") from None
+                time.sleep(0.02)
         yield
 
 
 def is_supervised(session: SessionDir) -> bool:
-    """Whether a supervisor lives: whether its lock is held. A pid could be somebody else's by now; a lock can't."""
+    """Whether a supervisor lives, which is whether its lock is held: a pid could be somebody else's by now."""
     try:
         with locked(session):
             return False
-    except Busy:
+    except BusyError:
         return True
     except OSError:
         return False
@@ -300,7 +307,8 @@ class Journal:
 
     def add(self, kind: str, **facts: Any) -> None:
         """Append `{"at": seconds since the epoch, "kind": kind, **facts}`."""
-        self._pending.append(json.dumps({"at": round(time.time(), 3), "kind": kind, **facts}, ensure_ascii=False))
+        entry = {"at": round(time.time(), 3), "kind": kind, **facts}
+        self._pending.append(json.dumps(entry, ensure_ascii=False))
         self.flush()
 
     def flush(self) -> bool:
