@@ -9,6 +9,7 @@ Disk is the truth; sockets are the live view. This module neither judges nor tal
         journal.jsonl           every event and decision, one object a line
         experiments.jsonl       one object an experiment: the truth
         results.tsv             the ecosystem's five columns, made from it
+        status.json             the last `Status`, for when no supervisor lives
         inflight.json           the run in progress, so that a crash does not lose it
         supervisor.log          what the supervisor printed
         worktree/               where the agent works
@@ -137,6 +138,10 @@ class SessionDir:
     @property
     def inflight(self) -> Path:
         return self.path / "inflight.json"
+
+    @property
+    def status_file(self) -> Path:
+        return self.path / "status.json"
 
     @property
     def log(self) -> Path:

@@ -1,0 +1,84 @@
+"""Start a session's supervisor, detached: it outlives this process, its terminal and its SSH connection.
+
+Only starting: what the supervisor does is `sessions.supervisor`'s business.
+"""
+
+import os
+import select
+import subprocess
+import sys
+from typing import Final
+
+from sessions.store import SessionDir
+
+# Imports take under a second; the agent gets one more to fail in. The rest is a slow disk.
+_READY_WITHIN_S: Final = 30.0
+
+
+class LaunchError(Exception):
+    """The supervisor did not come up; the text says why, in one line."""
+
+
+def start(session: SessionDir) -> None:
+    """Start the supervisor of a session and wait until it listens and its agent lives.
+
+    The agent gets this process's environment (its keys live there and nowhere on disk).
+
+    Raises:
+        LaunchError: the supervisor or the agent failed; nothing is left running.
+    """
+    reading, writing = os.pipe()
+    try:
+        with session.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "sessions.supervisor", str(session.path), "--ready-fd", str(writing)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                pass_fds=(writing,),
+                start_new_session=True,
+            )
+    except OSError as error:
+        os.close(reading)
+        raise LaunchError(f"cannot start a supervisor: {error}") from None
+    finally:
+        os.close(writing)
+    try:
+        message = _read_to_end(reading, _READY_WITHIN_S)
+    finally:
+        os.close(reading)
+        process.wait()  # it has forked the supervisor off and is gone
+    if message == "ready":
+        return
+    raise LaunchError(message or f"the supervisor died at its start; see {session.log}")
+
+
+def _read_to_end(fd: int, within_s: float) -> str:
+    """What is written to a pipe until its last writer closes it."""
+    data = b""
+    while select.select([fd], [], [], within_s)[0]:
+        chunk = os.read(fd, 4096)
+        if not chunk:
+            return data.decode("utf-8", "replace").strip()
+        data += chunk
+    return f"the supervisor said nothing for {within_s:.0f} s"
+
+
+class ReadyPipe:
+    """The supervisor's end: it says once how its start went."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+
+    def say(self, message: str) -> None:
+        """Report `message` ("ready", or why not) to whoever started us, if he still listens."""
+        if self._fd is None:
+            return
+        try:
+            os.write(self._fd, message.encode())
+        except BrokenPipeError:
+            pass  # he was killed meanwhile: that is what we are detached for
+        finally:
+            os.close(self._fd)
+            self._fd = None
