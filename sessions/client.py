@@ -11,17 +11,18 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from harness import __version__
+from harness.errors import ClearError
 from sessions.protocol import MAX_LINE, PROTOCOL, ProtocolError, decode, encode
 from sessions.store import SessionDir
 
 _HELLO: Final = {"type": "hello", "protocol": PROTOCOL, "version": __version__}
 
 
-class UnreachableError(Exception):
+class UnreachableError(ClearError):
     """No supervisor answers; the text says so in one line."""
 
 
-class RefusedError(Exception):
+class RefusedError(ClearError):
     """The supervisor answered no; the text is its reason, one line."""
 
 

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from typing import Final
 
+from harness.errors import ClearError
 from sessions.store import SessionDir
 
 # Imports take under a second; the agent gets one more to fail in. The rest is a slow disk.
 _READY_WITHIN_S: Final = 30.0
 
 
-class LaunchError(Exception):
+class LaunchError(ClearError):
     """The supervisor did not come up; the text says why, in one line."""
 
 

@@ -21,6 +21,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from harness.errors import ClearError
 from harness.result import Record
 
 PROTOCOL: Final = 1
@@ -49,7 +50,7 @@ last cell that is not blank."""
 Row = tuple[Run, ...]
 
 
-class ProtocolError(Exception):
+class ProtocolError(ClearError):
     """The other side does not speak this protocol."""
 
 

@@ -29,6 +29,7 @@ from typing import Any, Final
 
 import platformdirs
 
+from harness.errors import ClearError
 from harness.ledger import append_line
 from harness.result import Record, RecordError
 
@@ -39,7 +40,7 @@ HOME_VARIABLE: Final = "AUTORESEARCH_TUI_HOME"
 _SOCKET_PATH_LIMIT: Final = 103
 
 
-class StoreError(Exception):
+class StoreError(ClearError):
     """A session directory that is missing, taken, or not what it should be; the text is for the person."""
 
 

@@ -1,0 +1,55 @@
+"""Sessions as lines of plain text, for `ls` and the verbs that steer. Pure."""
+
+from sessions.overview import Overview
+from sessions.protocol import Status
+from sessions.states import Phase
+
+_HEAD = ("session", "agent", "phase", "now", "best", "vs base", "kept", "nudges")
+
+
+def session_table(found: list[Overview]) -> str:
+    """A table with a line a session, the newest last, and below it what is wrong with any."""
+    rows = [_HEAD, *(_cells(one) for one in found)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    problems = [f"{one.session}: {one.problem}" for one in found if one.problem]
+    return "\n".join([*lines, *([""] if problems else []), *problems])
+
+
+def session_line(one: Overview) -> str:
+    """A session in one line."""
+    status = one.status
+    parts = [f"{one.session}: {one.phase}"]
+    if status is not None:
+        if status.phase_reason:
+            parts.append(status.phase_reason)
+        parts.append(f"{status.kept} kept of {status.total}")
+        if status.best is not None:
+            parts.append(f"best val_bpb {status.best:.6f}")
+    return ", ".join(parts)
+
+
+def _cells(one: Overview) -> tuple[str, ...]:
+    status = one.status
+    if status is None:
+        return (one.session, "?", one.phase, "–", "–", "–", "–", "–")
+    gain = None if status.best is None or status.baseline is None else status.best - status.baseline
+    return (
+        one.session,
+        status.agent,
+        one.phase,
+        _now(one.phase, status),
+        "–" if status.best is None else f"{status.best:.4f}",
+        "–" if gain is None else f"{gain:+.4f}",
+        f"{status.kept}/{status.total}",
+        str(status.nudges),
+    )
+
+
+def _now(phase: str, status: Status) -> str:
+    if phase in {Phase.STOPPED, Phase.DEAD}:
+        return "–"
+    running = status.run_in_progress()
+    if running is not None:
+        return f"{running.phase} #{running.number}, {running.spent_s:.0f} of {running.budget_s:.0f} s"
+    return f"agent {status.state}"

@@ -1,0 +1,83 @@
+"""The verb that begins a session: new."""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from autoresearch_tui.verbs.steer import open_window
+from harness.errors import ClearError
+from sessions.profiles import profile_names
+from sessions.store import config_home
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb."""
+    one = verbs.add_parser(
+        "new",
+        help="start a session: an agent, babysat, on a lab",
+        usage="%(prog)s [--agent NAME] [options] [-- COMMAND ...]",
+        description="Start a session and open the window on it. The agent works in a worktree of its own on the branch "
+        "autoresearch/<tag>; its keys and login are your environment's. A lab is a git repository with a "
+        "train.py; a folder that is empty or does not exist is seeded with ours.",
+    )
+    names = ", ".join(name for name in profile_names(config_home()) if name != "demo")
+    one.add_argument("--agent", metavar="NAME", help=f"the agent's profile: {names} (default: generic, with a COMMAND)")
+    one.add_argument("--lab", metavar="PATH", type=Path, help="default: the git repository around this folder")
+    one.add_argument("--tag", help="names the session and its branch (default: today, like nov23)")
+    one.add_argument("--budget", metavar="SECONDS", type=seconds, help="training time an experiment (default: 20)")
+    one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one")
+    one.add_argument("--experiments", metavar="N", type=count, help="finish after N experiments (default: never)")
+    one.add_argument(
+        "--idle-nudges", metavar="N", type=count, default=5, help="park after N nudges without an experiment (default: 5)"
+    )
+    one.add_argument(
+        "--answer-approvals", action="store_true", help="give the profile's safe answer when the agent asks to run something"
+    )
+    one.add_argument("--detach", action="store_true", help="do not open the window")
+    one.set_defaults(run=_new)
+
+
+def seconds(text: str) -> float:
+    """An argument that is a positive number of seconds."""
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError("a positive number of seconds")
+    return value
+
+
+def count(text: str) -> int:
+    """An argument that is a whole number from 1 up."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 up")
+    return value
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    # GitPython and the corpus's libraries come with it: not at the start of every verb.
+    from sessions.begin import Plan, begin
+    from sessions.lab import enclosing_repository
+
+    if arguments.agent is None and not arguments.command:
+        raise ClearError("which agent? `autoresearch-tui new --agent codex`, or any command: `autoresearch-tui new -- aider`")
+    lab = arguments.lab or enclosing_repository(Path.cwd())
+    if lab is None:
+        raise ClearError("this folder is in no git repository; name a lab with --lab PATH (a new folder is seeded)")
+    plan = Plan(
+        agent=arguments.agent or "generic",
+        argv=tuple(arguments.command),
+        lab=lab.absolute(),
+        tag=arguments.tag,
+        budget_s=arguments.budget,
+        device=arguments.device,
+        max_experiments=arguments.experiments,
+        max_idle_nudges=arguments.idle_nudges,
+        answer_approvals=arguments.answer_approvals,
+    )
+    session = begin(plan, say=print)
+    print(f"session {session.id} is running; `autoresearch-tui attach {session.id}` opens it")
+    if arguments.detach or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return 0
+    return open_window(session.id)

@@ -1,0 +1,49 @@
+"""The verbs about this machine: prepare, doctor."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.settings import EMBEDDED, PRESETS
+from sessions.store import cache_home
+
+
+def add(verbs: Any) -> None:
+    """Declare the verbs."""
+    one = verbs.add_parser("prepare", help="make the corpus and its tokenizer (new and demo do it when needed)")
+    one.add_argument("--fresh", action="store_true", help="make it again, also if it is there")
+    one.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    one.set_defaults(run=_prepare)
+
+    one = verbs.add_parser("doctor", help="say what is missing on this machine, and the command that mends it")
+    one.add_argument("--json", action="store_true", help="one JSON array, for scripts")
+    one.set_defaults(run=_doctor)
+
+
+def corpus_path(preset: str) -> Path:
+    """Where the corpus of a preset lies."""
+    return cache_home() / "corpus" / PRESETS[preset].name
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from harness.corpus import prepare
+
+    quiet = arguments.json
+    corpus = prepare(
+        corpus_path(EMBEDDED.name), EMBEDDED, say=(lambda _line: None) if quiet else print, fresh=arguments.fresh
+    )
+    if arguments.json:
+        print(json.dumps({"path": str(corpus.path), "corpus": corpus.id, "vocab_size": corpus.vocab_size}))
+    else:
+        print(f"corpus {corpus.id} is ready in {corpus.path}")
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from autoresearch_tui.doctor import checks, render
+
+    found = checks()
+    print(json.dumps([asdict(one) for one in found], indent=2) if arguments.json else render(found))
+    return 1 if any(one.ok is False for one in found) else 0

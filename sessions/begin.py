@@ -1,0 +1,123 @@
+"""Begin a session: lab, corpus, worktree, directory, supervisor, in this order, and undo it all if a step fails.
+
+What `new`, `demo` and the window share. It asks nobody anything.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from harness.errors import ClearError
+from harness.settings import PRESETS
+from harness.text import slug
+from sessions import launch
+from sessions.lab import open_lab
+from sessions.profiles import load_profile
+from sessions.seed import GENOME_FILES, seed_lab
+from sessions.store import SessionDir, SessionSpec, cache_home, config_home, create_session, sessions_home
+
+
+class BeginError(ClearError):
+    """A session that cannot begin; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a person asks for. See `sessions.store.SessionSpec` for the fields that it shares."""
+
+    agent: str
+    argv: tuple[str, ...]
+    lab: Path
+    tag: str | None = None
+    preset: str = "embedded"
+    budget_s: float | None = None
+    device: str = "auto"
+    max_experiments: int | None = None
+    max_idle_nudges: int = 5
+    answer_approvals: bool = False
+
+
+def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
+    """Begin a session and return its directory once its supervisor listens and its agent lives.
+
+    Raises:
+        ClearError: a step failed; nothing of the session is left but a lab that was seeded.
+    """
+    preset = PRESETS[plan.preset]
+    profile = load_profile(plan.agent, config_home())
+    argv = plan.argv or profile.argv
+    if not argv:
+        raise BeginError(f"the profile {plan.agent!r} has no command; give one: autoresearch-tui new -- COMMAND")
+    if shutil.which(argv[0]) is None:
+        raise BeginError(f"{argv[0]} is not on PATH; install it, or give its path: autoresearch-tui new -- /path/to/agent")
+    if not plan.lab.exists() or (plan.lab.is_dir() and not any(plan.lab.iterdir())):
+        say(f"seeding a new lab in {plan.lab}")
+        seed_lab(plan.lab)
+    lab = open_lab(plan.lab)
+    corpus = cache_home() / "corpus" / preset.name
+    _prepare_corpus(corpus, plan.preset, say)
+
+    tag = slug(plan.tag) if plan.tag else _free_tag()
+    if not tag:
+        raise BeginError(f"--tag {plan.tag!r} has no letter or digit")
+    branch = f"autoresearch/{tag}"
+    base = lab.check_new_branch(branch)
+    session = create_session(
+        SessionSpec(
+            session=tag,
+            agent=plan.agent,
+            argv=list(argv),
+            lab=str(lab.path),
+            branch=branch,
+            base=base,
+            corpus=str(corpus),
+            preset=preset.name,
+            budget_s=plan.budget_s or preset.budget_s,
+            genome=list(GENOME_FILES),
+            device=plan.device,
+            max_experiments=plan.max_experiments,
+            max_idle_nudges=plan.max_idle_nudges,
+            answer_approvals=plan.answer_approvals,
+            created_at=time.time(),
+        )
+    )
+    try:
+        lab.create_worktree(session.worktree, branch)
+        _give_command(session)
+        launch.start(session)
+    except BaseException:
+        lab.remove_worktree(session.worktree, branch)
+        shutil.rmtree(session.path, ignore_errors=True)
+        raise
+    return session
+
+
+def _prepare_corpus(path: Path, preset: str, say: Callable[[str], None]) -> None:
+    # Imported here: it brings pyarrow and numpy, which an `attach` need not wait for.
+    from harness.corpus import prepare
+
+    prepare(path, PRESETS[preset], say)
+
+
+def _give_command(session: SessionDir) -> None:
+    """Put `autoresearch-tui` on the agent's PATH without the rest of our environment's programs."""
+    import sys
+
+    beside = Path(sys.executable).parent
+    command = shutil.which("autoresearch-tui", path=str(beside)) or shutil.which("autoresearch-tui")
+    if command is None:
+        raise BeginError(f"the command autoresearch-tui is not installed in {beside}; install it with pip, uv or pipx")
+    session.bin.mkdir(mode=0o700)
+    (session.bin / "autoresearch-tui").symlink_to(Path(command).absolute())
+
+
+def _free_tag() -> str:
+    """Today as the ecosystem writes it, "nov23", with a letter behind it if it is taken."""
+    day = f"{datetime.now().astimezone():%b%d}".lower()
+    for suffix in ("", *(f"-{letter}" for letter in "bcdefghijklmnopqrstuvwxyz")):
+        if not (sessions_home() / f"{day}{suffix}").exists():
+            return f"{day}{suffix}"
+    raise BeginError("today has 26 sessions already; choose a --tag")
