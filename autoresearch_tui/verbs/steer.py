@@ -9,9 +9,9 @@ from typing import Any
 from autoresearch_tui.listing import session_line, session_table
 from harness.errors import ClearError
 from sessions import launch
-from sessions.client import UnreachableError, ask
+from sessions.client import ask
 from sessions.overview import Overview, overview
-from sessions.store import SessionDir, find_session, is_supervised, session_dirs
+from sessions.store import SessionDir, find_session, is_supervised, locked, session_dirs
 
 
 def add(verbs: Any) -> None:
@@ -101,12 +101,15 @@ def _stop(arguments: argparse.Namespace) -> int:
     if not is_supervised(session):
         print(f"{session.id}: no supervisor is running; nothing to stop")
         return 0
-    try:
-        ask(session, "stop", timeout_s=60.0)
-    except UnreachableError:
-        if is_supervised(session):
-            raise
+    stop_session(session)
     return _show(overview(session))
+
+
+def stop_session(session: SessionDir) -> None:
+    """Ask the supervisor to end, and wait until it has: until its lock is free."""
+    ask(session, "stop")
+    with locked(session, patience_s=60.0):
+        pass
 
 
 def _tell(session: SessionDir, verb: str) -> int:

@@ -1,0 +1,305 @@
+"""One session's detached process: joins the agent, the experiments and the socket, and lives until it is stopped.
+
+Started by `sessions.launch` only. Single-threaded asyncio: forking a pseudo-terminal from a threaded process is
+unsafe. Anything slow or dangerous (the agent, a run, the scorer) is a child. It judges nothing itself: the detector
+and the policy do that for the babysitter, the verdict for the experiments.
+"""
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import os
+import signal
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import ClearError
+from harness.text import one_line, tail
+from sessions import wording
+from sessions.babysitter import Babysitter
+from sessions.experiments import Experiments
+from sessions.lab import open_worktree
+from sessions.launch import ReadyPipe
+from sessions.profiles import load_profile
+from sessions.protocol import Frame, Status
+from sessions.server import Answer, Peer, RefuseError, Server
+from sessions.states import Phase
+from sessions.store import Journal, SessionDir, config_home, locked, replace_file
+
+# How often what a full disk refused is tried again, and the status on disk is refreshed.
+_HOUSEKEEPING_S: Final = 2.0
+# An agent that ends within this time of its first launch has failed to start.
+_SURVIVE_S: Final = 1.0
+
+
+class Supervisor:
+    """Wires a session's parts and answers its viewers."""
+
+    def __init__(self, session: SessionDir) -> None:
+        self.session = session
+        self.spec = session.spec()
+        self.journal = Journal(session.journal)
+        self.phase = Phase.RUNNING
+        self.phase_reason = ""
+        self._stopping = asyncio.Event()
+        self._started_at = time.time()
+        self._last_status: Status | None = None
+        self.experiments = Experiments(
+            session, self.spec, open_worktree(session.worktree), self.journal, self._experiments_changed
+        )
+        self.babysitter = Babysitter(
+            self.spec,
+            load_profile(self.spec.agent, config_home()),
+            session,
+            self.journal,
+            self.experiments,
+            self,
+        )
+        self.server = Server(session.socket, session.id, self._handle)
+        self.server.on_peers_changed = self.changed
+
+    async def run(self, ready: ReadyPipe) -> None:
+        """Live until somebody says stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        self.journal.add("started", pid=os.getpid(), argv=self.spec.argv)
+        try:
+            await self.server.start()
+            self.experiments.recover()
+            self.babysitter.launch()
+        except (ClearError, OSError) as error:
+            self.journal.add("failed", reason=one_line(str(error)))
+            await self.server.close(str(error))
+            ready.say(f"error: {error}")
+            return
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(self._report_start(ready)),
+                tasks.create_task(self.experiments.work()),
+                tasks.create_task(self.babysitter.work()),
+                tasks.create_task(self._keep_house()),
+            ]
+            await self._stopping.wait()
+            for one in work:
+                one.cancel()
+        await self._end()
+
+    async def _report_start(self, ready: ReadyPipe) -> None:
+        """Tell the launcher that the agent lives, or that it ended at once and how."""
+        if await self.babysitter.exited_within(_SURVIVE_S):
+            ready.say(f"error: {self.babysitter.obituary()}")
+            self._stopping.set()
+        else:
+            ready.say("ready")
+            self.experiments.submit_baseline()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_S)
+            self.journal.flush()
+            self.changed()
+
+    async def _end(self) -> None:
+        self.phase = Phase.STOPPED
+        await self.experiments.abort("the session was stopped")
+        await self.babysitter.hang_up()
+        self.journal.add("stopped", kept=self.experiments.kept, total=self.experiments.total)
+        self._write_status()
+        await self.server.close("the session was stopped")
+
+    # What the session is doing as a whole; the babysitter asks for parking and finishing.
+
+    def set_phase(self, phase: Phase, reason: str) -> None:
+        """Enter a phase, and hold or release the experiments with it."""
+        if phase == self.phase:
+            return
+        self.journal.add(phase.value, reason=reason)
+        self.phase, self.phase_reason = phase, reason
+        if phase is Phase.PAUSED:
+            self.experiments.hold()
+        else:
+            self.experiments.release()
+        self.changed()
+
+    def status(self) -> Status:
+        """Everything a viewer needs to know."""
+        experiments, agent = self.experiments, self.babysitter
+        running = experiments.running
+        return Status(
+            session=self.session.id,
+            agent=self.spec.agent,
+            lab=self.spec.lab,
+            phase=self.phase,
+            phase_reason=self.phase_reason,
+            state=agent.state,
+            state_since=agent.state_since,
+            rule=agent.rule,
+            evidence=agent.evidence,
+            running=None if running is None else asdict(running),
+            queued=experiments.queued,
+            best=experiments.best,
+            baseline=experiments.baseline,
+            best_number=experiments.best_number,
+            kept=experiments.kept,
+            total=experiments.total,
+            nudges=agent.nudges,
+            last_nudge_at=agent.last_nudge_at,
+            last_nudge=agent.last_nudge,
+            alert=self._alert(),
+            viewers=len(self.server.viewers),
+            wheel=agent.wheel_held,
+            pid=os.getpid(),
+            agent_pid=agent.pid,
+            size=list(agent.size),
+            started_at=self._started_at,
+            max_experiments=self.spec.max_experiments,
+        )
+
+    def _alert(self) -> str:
+        if self.journal.pending:
+            return "the disk is full: journal entries are kept in memory; free some space"
+        return self.experiments.alert or self.babysitter.alert
+
+    # Telling the viewers.
+
+    def changed(self) -> None:
+        """Something in the status may have changed."""
+        status = self.status()
+        if status == self._last_status:
+            return
+        before, self._last_status = self._last_status, status
+        for peer in self.server.viewers:
+            peer.status_changed(asdict(status))
+        if before is None or (before.phase, before.total, before.state) != (status.phase, status.total, status.state):
+            self._write_status()
+            for peer in self.server.viewers:
+                peer.ledger_changed("journal")
+
+    def screen_changed(self) -> None:
+        """The agent's screen has changed."""
+        for peer in self.server.viewers:
+            peer.screen_changed()
+
+    def _experiments_changed(self) -> None:
+        for peer in self.server.viewers:
+            peer.ledger_changed("experiments")
+            peer.ledger_changed("journal")
+        self.babysitter.wake()
+        self.changed()
+
+    def _write_status(self) -> None:
+        # The disk may be full; the next change or the housekeeping tries again, and the ledgers are the truth.
+        with contextlib.suppress(OSError):
+            replace_file(self.session.status_file, self.status().to_json() + "\n")
+
+    # Answering them.
+
+    async def _handle(self, peer: Peer, message: dict[str, Any]) -> Any:
+        verb = message.get("verb")
+        handler = getattr(self, f"_on_{verb}", None) if isinstance(verb, str) and verb.isidentifier() else None
+        if handler is None:
+            raise RefuseError(f"this supervisor does not know {str(verb)[:40]!r}")
+        try:
+            return await handler(peer, message)
+        except ClearError as error:
+            raise RefuseError(str(error)) from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise RefuseError(f"a bad {verb} request: {error!r}") from None
+
+    async def _on_status(self, _peer: Peer, _message: dict[str, Any]) -> dict[str, Any]:
+        return asdict(self.status())
+
+    async def _on_watch(self, peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
+        peer.watching = True
+        screen = bool(message.get("screen"))
+        if screen and message.get("cols"):
+            self.babysitter.resize(int(message["cols"]), int(message["rows"]))
+        peer.watch_screen(self.babysitter if screen else None)
+        self.changed()
+        return asdict(self.status())
+
+    async def _on_resize(self, _peer: Peer, message: dict[str, Any]) -> None:
+        self.babysitter.resize(int(message["cols"]), int(message["rows"]))
+
+    async def _on_nudge(self, _peer: Peer, message: dict[str, Any]) -> dict[str, str]:
+        text = str(message["text"]).strip()
+        if not text:
+            raise RefuseError("a nudge needs a text")
+        return {"when": self.babysitter.nudge(text)}
+
+    async def _on_pause(self, _peer: Peer, _message: dict[str, Any]) -> None:
+        self.set_phase(Phase.PAUSED, "paused by you")
+
+    async def _on_resume(self, _peer: Peer, _message: dict[str, Any]) -> None:
+        self.babysitter.forgive()
+        self.set_phase(Phase.RUNNING, "")
+
+    async def _on_stop(self, _peer: Peer, _message: dict[str, Any]) -> Answer:
+        return Answer(None, self._stopping.set)
+
+    async def _on_submit(self, _peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
+        if self.phase is Phase.FINISHED:
+            raise RefuseError(f"the session is finished: {self.phase_reason}; no further experiment is needed")
+        number = self.experiments.submit(one_line(str(message["message"])))
+        return {"number": number, "budget_s": self.spec.budget_s}
+
+    async def _on_wait(self, _peer: Peer, message: dict[str, Any]) -> Answer:
+        wanted = message.get("number")
+        experiment = await self.experiments.wait(None if wanted is None else int(wanted))
+        log = Path(str(experiment.result.get("log", "")))
+        answer = wording.answer_block(experiment, _log_tail(log))
+        data = {"answer": answer, "experiment": asdict(experiment)}
+        return Answer(data, lambda: self.babysitter.told(experiment.number))
+
+    async def _on_wheel(self, peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
+        repaint = self.babysitter.wheel(peer if message.get("on") else None, peer)
+        return {"repaint": base64.b64encode(repaint).decode()}
+
+    async def _on_keys(self, peer: Peer, message: dict[str, Any]) -> None:
+        self.babysitter.type(peer, base64.b64decode(message["data"]))
+
+    def frame_since(self, version: int | None) -> tuple[Frame, int]:
+        """For the viewers' frames."""
+        return self.babysitter.frame_since(version)
+
+
+def _log_tail(log: Path) -> list[str]:
+    """The end of a run's log: untrusted text, cleaned."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - 16_384))
+            return tail(stream.read())
+    except OSError:
+        return []
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Become a session's supervisor: detach, take the lock, live."""
+    parser = argparse.ArgumentParser(prog="sessions.supervisor", description=__doc__)
+    parser.add_argument("session", type=Path)
+    parser.add_argument("--ready-fd", type=int)
+    arguments = parser.parse_args(argv)
+    # The terminal's end must not end us; set before the fork, so that no moment is left.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if os.fork():
+        os._exit(0)  # the launcher reaps this one; we belong to init
+    ready = ReadyPipe(arguments.ready_fd)
+    session = SessionDir(arguments.session)
+    try:
+        with locked(session, patience_s=1.0):
+            asyncio.run(_supervise(session, ready))
+    except (ClearError, OSError) as error:
+        ready.say(f"error: {error}")
+        raise SystemExit(1) from None
+
+
+async def _supervise(session: SessionDir, ready: ReadyPipe) -> None:
+    await Supervisor(session).run(ready)
+
+
+if __name__ == "__main__":
+    main()
