@@ -1,0 +1,205 @@
+/* A stand-in for libnvidia-ml.so.1: enough of NVML's ABI for the calls that harness/nvml.py makes.
+ *
+ * NVML_STANDIN names the scenario and is read at every call, so that a process can change it while it runs:
+ *   healthy       two GPUs, the first busy with one process
+ *   foreign       the first GPU has two processes, one of them listed twice (as under MIG), one without memory
+ *   throttled     the first GPU is held down by power, heat and a reason that nobody knows
+ *   lost          the second GPU has fallen off the bus
+ *   stale         likewise, but only its temperature says so, last; everything before it answers old numbers
+ *   no-permission the second GPU may not be opened; the first does not tell its processes
+ *   sparse        names and nothing else: every other question is not supported
+ *   empty         a driver without a GPU
+ *   not-loaded, mismatch, forbidden   initialisation fails with that code
+ *   uninitialised initialisation works, every question says that it did not
+ *   hang          the count of GPUs says "hanging" on standard output and never comes back
+ *   crash         the count of GPUs kills the process
+ * NVML_STANDIN_PID is the pid of the first GPU's process. Compiled with -DOLD_DRIVER, it lacks the calls that were
+ * added later. It says nothing of how a real driver behaves.
+ */
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OK = 0, UNINITIALISED = 1, INVALID = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, TOO_SMALL = 7, NOT_LOADED = 9,
+       LOST = 15, MISMATCH = 18 };
+
+typedef struct { unsigned long long total, free, used; } Memory;
+typedef struct { unsigned version; unsigned long long total, reserved, free, used; } MemoryV2;
+typedef struct { unsigned gpu, memory; } Utilization;
+typedef struct { unsigned version; int sensor; int temperature; } TemperatureV1;
+typedef struct { unsigned pid; unsigned long long used; unsigned gi, ci; } Process;
+
+static int gpus[2];           /* their addresses are the handles */
+static int initialised = 0;
+
+static int is(const char *scenario) {
+    const char *chosen = getenv("NVML_STANDIN");
+    return strcmp(chosen ? chosen : "healthy", scenario) == 0;
+}
+
+static int index_of(void *gpu) { return (int)((int *)gpu - gpus); }
+
+/* What every question about a GPU answers before it looks at the question. */
+static int state(void *gpu) {
+    if (!initialised || is("uninitialised")) return UNINITIALISED;
+    if (is("not-loaded")) return NOT_LOADED;
+    if (is("lost") && index_of(gpu) == 1) return LOST;
+    return OK;
+}
+
+#define ANSWER(gpu) do { int s = state(gpu); if (s) return s; if (is("sparse")) return NOT_SUPPORTED; } while (0)
+
+int nvmlInitWithFlags(unsigned flags) {
+    (void)flags;
+    if (is("not-loaded")) return NOT_LOADED;
+    if (is("mismatch")) return MISMATCH;
+    if (is("forbidden")) return NO_PERMISSION;
+    initialised = 1;
+    return OK;
+}
+
+int nvmlShutdown(void) {
+    if (!initialised) return UNINITIALISED;
+    initialised = 0;
+    return OK;
+}
+
+int nvmlDeviceGetCount_v2(unsigned *count) {
+    if (is("hang")) { if (write(1, "hanging\n", 8)) {} for (;;) pause(); }
+    if (is("crash")) raise(SIGSEGV);
+    if (is("not-loaded")) { initialised = 0; return NOT_LOADED; }
+    if (!initialised || is("uninitialised")) return UNINITIALISED;
+    *count = is("empty") ? 0 : 2;
+    return OK;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **gpu) {
+    if (!initialised) return UNINITIALISED;
+    if (index > 1) return INVALID;
+    if (is("no-permission") && index == 1) return NO_PERMISSION;
+    *gpu = &gpus[index];
+    return state(*gpu);
+}
+
+int nvmlDeviceGetName(void *gpu, char *name, unsigned length) {
+    int s = state(gpu);
+    if (s) return s;
+    snprintf(name, length, "NVIDIA Stand-in %d", index_of(gpu));
+    return OK;
+}
+
+int nvmlDeviceGetUUID(void *gpu, char *uuid, unsigned length) {
+    ANSWER(gpu);
+    snprintf(uuid, length, "GPU-0000000%d", index_of(gpu));
+    return OK;
+}
+
+int nvmlDeviceGetUtilizationRates(void *gpu, Utilization *rates) {
+    ANSWER(gpu);
+    rates->gpu = index_of(gpu) ? 0 : 98;
+    rates->memory = 0;
+    return OK;
+}
+
+int nvmlDeviceGetMemoryInfo(void *gpu, Memory *memory) {
+    ANSWER(gpu);
+    memory->total = 80ULL << 30;
+    memory->used = index_of(gpu) ? 1ULL << 30 : 62ULL << 30;
+    memory->free = memory->total - memory->used;
+    return OK;
+}
+
+#ifndef OLD_DRIVER
+int nvmlDeviceGetMemoryInfo_v2(void *gpu, MemoryV2 *memory) {
+    ANSWER(gpu);
+    if (memory->version != 0x02000028) return INVALID;
+    memory->total = 80ULL << 30;
+    memory->reserved = 1ULL << 30;
+    memory->used = index_of(gpu) ? 0 : 61ULL << 30;
+    memory->free = memory->total - memory->used - memory->reserved;
+    return OK;
+}
+#endif
+
+int nvmlDeviceGetPowerUsage(void *gpu, unsigned *milliwatts) {
+    ANSWER(gpu);
+    *milliwatts = index_of(gpu) ? 68250 : 612500;
+    return OK;
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(void *gpu, unsigned *milliwatts) {
+    ANSWER(gpu);
+    *milliwatts = 700000;
+    return OK;
+}
+
+#ifndef OLD_DRIVER
+int nvmlDeviceGetTemperatureV(void *gpu, TemperatureV1 *reading) {
+    ANSWER(gpu);
+    if (is("stale") && index_of(gpu) == 1) return LOST;
+    if (reading->version != 0x0100000C || reading->sensor != 0) return INVALID;
+    reading->temperature = index_of(gpu) ? 31 : 64;
+    return OK;
+}
+#endif
+
+int nvmlDeviceGetTemperature(void *gpu, int sensor, unsigned *temperature) {
+    ANSWER(gpu);
+    if (sensor != 0) return INVALID;
+    *temperature = index_of(gpu) ? 31 : 64;
+    return OK;
+}
+
+int nvmlDeviceGetClockInfo(void *gpu, int type, unsigned *mhz) {
+    ANSWER(gpu);
+    if (type != 1) return INVALID;
+    *mhz = index_of(gpu) ? 345 : 1980;
+    return OK;
+}
+
+#ifndef OLD_DRIVER
+int nvmlDeviceGetCurrentClocksEventReasons(void *gpu, unsigned long long *reasons) {
+    ANSWER(gpu);
+    *reasons = index_of(gpu) ? 0x1 : is("throttled") ? 0x10044 : 0;
+    return OK;
+}
+#endif
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *gpu, unsigned long long *reasons) {
+    ANSWER(gpu);
+    *reasons = index_of(gpu) ? 0x1 : 0x4;
+    return OK;
+}
+
+static int processes(void *gpu, unsigned *count, Process *found) {
+    const char *pid = getenv("NVML_STANDIN_PID");
+    unsigned first = pid ? (unsigned)atoi(pid) : 4194400;   /* above Linux's largest pid */
+    Process own = {first, 60ULL << 30, 0xFFFFFFFF, 0xFFFFFFFF};
+    Process listed[3] = {own, {4194401, 1ULL << 30, 1, 0}, {4194401, ~0ULL, 2, 0}};
+    unsigned there = index_of(gpu) ? 0 : is("foreign") ? 3 : 1;
+    unsigned room = *count;
+    *count = there;
+    if (room < there) return TOO_SMALL;
+    if (there) memcpy(found, listed, there * sizeof *found);
+    return OK;
+}
+
+#ifdef OLD_DRIVER
+int nvmlDeviceGetComputeRunningProcesses_v2(void *gpu, unsigned *count, Process *found) {
+    ANSWER(gpu);
+    return processes(gpu, count, found);
+}
+#else
+int nvmlDeviceGetComputeRunningProcesses_v3(void *gpu, unsigned *count, Process *found) {
+    ANSWER(gpu);
+    if (is("no-permission")) return NO_PERMISSION;
+    return processes(gpu, count, found);
+}
+#endif
+
+const char *nvmlErrorString(int code) {
+    return code == 999 ? "Unknown Error" : "another error";
+}

@@ -1,0 +1,228 @@
+"""harness.machine as others use it: a process that prints lines."""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness import machine
+from harness.machine import MachineSample
+from harness.nvml import NvmlUnavailableError
+from harness.process_name import process_name, title
+from harness.result import RecordError
+
+COMMAND = [sys.executable, "-I", "-m", "harness.machine"]
+STANDIN = Path(__file__).with_name("nvml_standin.c")
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler to build the stand-in for libnvidia-ml with")
+    directory = tmp_path_factory.mktemp("nvml")
+    library = directory / "libnvidia-ml.so.1"
+    command = [compiler, "-shared", "-fPIC", f"-Wl,-soname,{library.name}", "-o", str(library), str(STANDIN)]
+    subprocess.run(command, check=True)
+    return directory
+
+
+def environment(driver: Path, scenario: str = "healthy", **more: str) -> dict[str, str]:
+    return {**os.environ, "LD_LIBRARY_PATH": str(driver), "NVML_STANDIN": scenario, **more}
+
+
+@contextlib.contextmanager
+def running(command: list[str], env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def first_line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def test_lines_are_samples(driver: Path) -> None:
+    """Every line is a whole sample: both GPUs, CPU and memory within their bounds, time going forward."""
+    done = subprocess.run(
+        [*COMMAND, "--every", "0.1", "--count", "2"], env=environment(driver), capture_output=True, check=True
+    )
+    samples = [MachineSample.from_json(line) for line in done.stdout.splitlines()]
+    assert done.stderr == b""
+    assert len(samples) == 2
+    assert samples[0].at < samples[1].at
+    for sample in samples:
+        assert [gpu.utilization for gpu in sample.gpus] == [98, 0]
+        assert not sample.gpu_error
+        assert 0 <= sample.cpu_percent <= 100
+        assert 0 < sample.memory_used < sample.memory_total == psutil.virtual_memory().total
+        assert sample.cpu_count == psutil.cpu_count()
+        assert sample.cpu_name
+
+
+def test_no_driver_still_gives_the_machine(tmp_path: Path) -> None:
+    """Without a driver there are no GPUs, one line says why, and CPU and memory are there."""
+    (tmp_path / "libnvidia-ml.so.1").write_bytes(b"not a library")
+    done = subprocess.run([*COMMAND, "--count", "1"], env=environment(tmp_path), capture_output=True, check=True)
+    sample = MachineSample.from_json(done.stdout)
+    assert sample.gpus == []
+    assert "no NVIDIA driver" in sample.gpu_error
+    assert sample.memory_total > 0
+
+
+def test_a_sample_survives_its_line(driver: Path) -> None:
+    """Reading what was written gives the same record back, nested records included."""
+    done = subprocess.run(
+        [*COMMAND, "--count", "1"], env=environment(driver, "foreign"), capture_output=True, check=True
+    )
+    sample = MachineSample.from_json(done.stdout)
+    assert [process.pid for process in sample.gpus[0].processes] == [4194400, 4194401]
+    assert MachineSample.from_json(sample.to_json()) == sample
+
+
+@pytest.mark.parametrize(
+    "line", ["", "[]", "{}", '{"at": 1, "gpus": 3}', '{"at": 1, "gpus": [3]}', '{"at": 1, "gpus": [{}]}']
+)
+def test_a_torn_line_is_a_record_error(line: str) -> None:
+    """Whatever is not a sample is refused with the one error that readers of records know."""
+    with pytest.raises(RecordError):
+        MachineSample.from_json(line)
+
+
+def test_a_crash_in_the_driver_ends_only_the_sampler(driver: Path) -> None:
+    """When the library kills its process, the reader sees the end of the lines and nothing else."""
+    with running(COMMAND, environment(driver, "crash")) as process:
+        assert first_line(process) == b""
+        assert process.wait(timeout=60) == -signal.SIGSEGV
+
+
+def test_sigterm_ends_it_while_the_driver_hangs(driver: Path) -> None:
+    """A call that never comes back does not keep the process from ending when told."""
+    with running(COMMAND, environment(driver, "hang")) as process:
+        assert first_line(process) == b"hanging\n"
+        process.terminate()
+        assert process.wait(timeout=60) == -signal.SIGTERM
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_a_hang_in_the_driver_ends_the_sampler(driver: Path) -> None:
+    """A call that never comes back ends the process by itself when patience is over."""
+    code = "import harness.machine as m; m.NVML_PATIENCE_S = 0.2; m.main([])"
+    with running([sys.executable, "-I", "-c", code], environment(driver, "hang")) as process:
+        assert first_line(process) == b"hanging\n"
+        assert first_line(process) == b""
+        assert process.wait(timeout=60) == -signal.SIGALRM
+
+
+def test_it_ends_quietly_when_nobody_reads() -> None:
+    """A reader that goes away ends it, without a word on standard error."""
+    with running([*COMMAND, "--every", "0.05"]) as process:
+        assert first_line(process)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr.read() == b""
+
+
+def test_it_ends_when_its_parent_is_killed() -> None:
+    """A parent that is killed takes the sampler with it, though somebody else still holds the pipe open."""
+    code = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); sys.stdin.read()"
+    command = [sys.executable, "-I", "-c", code, *COMMAND, "--every", "3600"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        try:
+            assert parent.stdout is not None
+            assert parent.stdout.readline()
+            [child] = psutil.Process(parent.pid).children()
+        finally:
+            parent.kill()
+        # The pipe's other end is the child's alone now: it reports the end when the child is gone.
+        readable, _, _ = select.select([parent.stdout], [], [], 60)
+        assert readable
+        assert parent.stdout.read() == b""
+        # Nobody may have reaped it yet.
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_interval_is_checked() -> None:
+    """An interval that would spin, or that is no number, is a usage error in one line."""
+    for wrong in ("0", "-1", "nan", "often"):
+        done = subprocess.run([*COMMAND, "--every", wrong], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].startswith("python -I -m harness.machine: error: argument --every:")
+
+
+def test_a_missing_driver_is_not_asked_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failure NVML is left alone for a while, and then asked again."""
+    asked: list[float] = []
+    now = [1000.0]
+
+    class Absent:
+        def __init__(self, name_of: object) -> None: ...
+
+        def sample(self) -> list[object]:
+            asked.append(now[0])
+            raise NvmlUnavailableError("gone")
+
+    monkeypatch.setattr(machine, "Nvml", Absent)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    sampler = machine.Sampler()
+    for _ in range(3):
+        assert sampler.sample().gpu_error == "gone"
+    now[0] += machine.RETRY_S
+    assert sampler.sample().gpu_error == "gone"
+    assert asked == [1000.0, 1000.0 + machine.RETRY_S]
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["python3.11", "-u", "-X", "dev", "src/train.py", "--depth", "8"], "train.py"),
+        (["/usr/bin/python", "-I", "-m", "harness.child", "x.py"], "harness.child"),
+        (["python", "-c", "pass", "train.py"], "python"),
+        (["/opt/llama/server", "-m", "model"], "server"),
+        (["python"], "python"),
+        ([], ""),
+        ([""], ""),
+    ],
+)
+def test_a_process_is_called_by_what_it_runs(argv: list[str], expected: str) -> None:
+    """An interpreter is named by its script or module, any other program by itself."""
+    assert title(argv) == expected
+
+
+def test_a_name_needs_a_gpu_device(tmp_path: Path) -> None:
+    """A process of the same number that holds no GPU device is somebody else: no name; one that holds it has one."""
+    device = tmp_path / "nvidia0"
+    with device.open("w"):
+        assert process_name(os.getpid(), (str(device),))
+    assert process_name(os.getpid(), (str(device),)) is None
+    assert process_name(4_194_400) is None
+
+
+def test_a_hostile_name_is_cleaned(tmp_path: Path) -> None:
+    """What a process calls itself cannot reach a terminal as control sequences, nor be long."""
+    with (tmp_path / "gpu").open("w") as device:
+        command = [shutil.which("sleep") or "sleep", "600"]
+        hostile = "\x1b[2J\x1b]0;owned\x07evil\n" + "x" * 500
+        with subprocess.Popen([hostile, *command[1:]], executable=command[0], pass_fds=[device.fileno()]) as process:
+            try:
+                name = process_name(process.pid, (str(tmp_path),))
+            finally:
+                process.kill()
+    assert name is not None
+    assert name.startswith("evil x")
+    assert len(name) <= 40
