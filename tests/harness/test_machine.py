@@ -215,14 +215,25 @@ def test_a_name_needs_a_gpu_device(tmp_path: Path) -> None:
 
 def test_a_hostile_name_is_cleaned(tmp_path: Path) -> None:
     """What a process calls itself cannot reach a terminal as control sequences, nor be long."""
-    with (tmp_path / "gpu").open("w") as device:
-        command = [shutil.which("sleep") or "sleep", "600"]
-        hostile = "\x1b[2J\x1b]0;owned\x07evil\n" + "x" * 500
-        with subprocess.Popen([hostile, *command[1:]], executable=command[0], pass_fds=[device.fileno()]) as process:
-            try:
-                name = process_name(process.pid, (str(tmp_path),))
-            finally:
-                process.kill()
+    hostile = "\x1b[2J\x1b]0;owned\x07evil\n" + "x" * 500
+    with (
+        (tmp_path / "gpu").open("w") as device,
+        subprocess.Popen(
+            [hostile],
+            executable=shutil.which("cat"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[device.fileno()],
+        ) as process,
+    ):
+        try:
+            assert process.stdin is not None
+            process.stdin.write(b"there\n")
+            process.stdin.flush()
+            assert first_line(process) == b"there\n"  # it has its own command line by now
+            name = process_name(process.pid, (str(tmp_path),))
+        finally:
+            process.kill()
     assert name is not None
     assert name.startswith("evil x")
     assert len(name) <= 40
