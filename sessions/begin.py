@@ -4,6 +4,7 @@ What `new`, `demo` and the window share. It asks nobody anything.
 """
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +53,9 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
     if not argv:
         raise BeginError(f"the profile {plan.agent!r} has no command; give one: autoresearch-tui new -- COMMAND")
     if shutil.which(argv[0]) is None:
-        raise BeginError(f"{argv[0]} is not on PATH; install it, or give its path: autoresearch-tui new -- /path/to/agent")
+        raise BeginError(
+            f"{argv[0]} is not on PATH; install it, or give its path: autoresearch-tui new -- /path/to/agent"
+        )
     if not plan.lab.exists() or (plan.lab.is_dir() and not any(plan.lab.iterdir())):
         say(f"seeding a new lab in {plan.lab}")
         seed_lab(plan.lab)
@@ -104,8 +107,6 @@ def _prepare_corpus(path: Path, preset: str, say: Callable[[str], None]) -> None
 
 def _give_command(session: SessionDir) -> None:
     """Put `autoresearch-tui` on the agent's PATH without the rest of our environment's programs."""
-    import sys
-
     beside = Path(sys.executable).parent
     command = shutil.which("autoresearch-tui", path=str(beside)) or shutil.which("autoresearch-tui")
     if command is None:

@@ -25,8 +25,8 @@ class Overview:
 def overview(session: SessionDir) -> Overview:
     """Look at a session; what is broken about it becomes `problem`."""
     try:
-        status = Status.from_dict(ask(session, "status", timeout_s=_PATIENCE_S))
-        return Overview(session.id, status.phase, status)
+        live = Status.from_dict(ask(session, "status", timeout_s=_PATIENCE_S))
+        return Overview(session.id, live.phase, live)
     except (UnreachableError, RefusedError, ProtocolError, RecordError) as error:
         problem = str(error)
     if is_supervised(session):

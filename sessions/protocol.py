@@ -8,13 +8,15 @@ After a `watch` request the server also sends events:
     {"type": "status", "status": {...}}           a whole `Status`, whenever it changed
     {"type": "changed", "what": "experiments"}    re-read that file: "experiments" or "journal"
     {"type": "frame", "frame": {...}}             a `Frame`, if the screen was asked for
+    {"type": "bytes", "data": base64}             what the agent wrote, unchanged, for the one who has the wheel
     {"type": "bye", "reason": "one line"}         the supervisor ends
 
 Unknown types and unknown keys are ignored, so that an older side and a newer one can talk.
 
 Verbs: `status`; `watch` (screen: bool, cols, rows); `nudge` (text, force); `pause`; `resume`; `stop`;
 `submit` (message) -> {"number"}; `wait` (number or null: the one in progress) -> {"answer", "experiment"};
-`resize` (cols, rows); `wheel` (on: bool); `keys` (base64, only of the one who has the wheel).
+`resize` (cols, rows); `wheel` (on: bool, cols, rows) -> {"repaint": base64}; `keys` (data: base64, only of the one who
+has the wheel).
 """
 
 import json
@@ -94,7 +96,8 @@ class Frame:
             cols, rows = data["size"]
             x, y, shown = data["cursor"]
             content = {int(n): tuple((str(t), f, b, int(a)) for t, f, b, a in row) for n, row in data["rows"]}
-            return cls(bool(data["full"]), int(cols), int(rows), (int(x), int(y), bool(shown)), str(data["title"]), content)
+            cursor = (int(x), int(y), bool(shown))
+            return cls(bool(data["full"]), int(cols), int(rows), cursor, str(data["title"]), content)
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(f"not a frame: {error!r}") from None
 

@@ -24,8 +24,8 @@ from sessions.experiments import Experiments
 from sessions.lab import open_worktree
 from sessions.launch import ReadyPipe
 from sessions.profiles import load_profile
-from sessions.protocol import Frame, Status
-from sessions.server import Answer, Peer, RefuseError, Server
+from sessions.protocol import Status
+from sessions.server import Answer, Handler, Peer, RefuseError, Server
 from sessions.states import Phase
 from sessions.store import Journal, SessionDir, config_home, locked, replace_file
 
@@ -59,7 +59,20 @@ class Supervisor:
             self,
         )
         self.server = Server(session.socket, session.id, self._handle)
-        self.server.on_peers_changed = self.changed
+        self.server.on_gone = self._peer_gone
+        self._verbs: Final[dict[str, Handler]] = {
+            "status": self._on_status,
+            "watch": self._on_watch,
+            "resize": self._on_resize,
+            "nudge": self._on_nudge,
+            "pause": self._on_pause,
+            "resume": self._on_resume,
+            "stop": self._on_stop,
+            "submit": self._on_submit,
+            "wait": self._on_wait,
+            "wheel": self._on_wheel,
+            "keys": self._on_keys,
+        }
 
     async def run(self, ready: ReadyPipe) -> None:
         """Live until somebody says stop."""
@@ -196,13 +209,17 @@ class Supervisor:
         with contextlib.suppress(OSError):
             replace_file(self.session.status_file, self.status().to_json() + "\n")
 
+    def _peer_gone(self, peer: Peer) -> None:
+        self.babysitter.release_wheel(peer)
+        self.changed()
+
     # Answering them.
 
     async def _handle(self, peer: Peer, message: dict[str, Any]) -> Any:
-        verb = message.get("verb")
-        handler = getattr(self, f"_on_{verb}", None) if isinstance(verb, str) and verb.isidentifier() else None
+        verb = str(message.get("verb"))
+        handler = self._verbs.get(verb)
         if handler is None:
-            raise RefuseError(f"this supervisor does not know {str(verb)[:40]!r}")
+            raise RefuseError(f"this supervisor does not know {verb[:40]!r}")
         try:
             return await handler(peer, message)
         except ClearError as error:
@@ -256,15 +273,15 @@ class Supervisor:
         return Answer(data, lambda: self.babysitter.told(experiment.number))
 
     async def _on_wheel(self, peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
-        repaint = self.babysitter.wheel(peer if message.get("on") else None, peer)
-        return {"repaint": base64.b64encode(repaint).decode()}
+        if not message.get("on"):
+            self.babysitter.release_wheel(peer)
+            return {}
+        if message.get("cols"):
+            self.babysitter.resize(int(message["cols"]), int(message["rows"]))
+        return {"repaint": base64.b64encode(self.babysitter.take_wheel(peer)).decode()}
 
     async def _on_keys(self, peer: Peer, message: dict[str, Any]) -> None:
-        self.babysitter.type(peer, base64.b64decode(message["data"]))
-
-    def frame_since(self, version: int | None) -> tuple[Frame, int]:
-        """For the viewers' frames."""
-        return self.babysitter.frame_since(version)
+        self.babysitter.type_keys(peer, base64.b64decode(message["data"]))
 
 
 def _log_tail(log: Path) -> list[str]:

@@ -18,22 +18,28 @@ def add(verbs: Any) -> None:
         "new",
         help="start a session: an agent, babysat, on a lab",
         usage="%(prog)s [--agent NAME] [options] [-- COMMAND ...]",
-        description="Start a session and open the window on it. The agent works in a worktree of its own on the branch "
-        "autoresearch/<tag>; its keys and login are your environment's. A lab is a git repository with a "
+        description="Start a session and open the window on it. The agent works in a worktree of its own, on the "
+        "branch autoresearch/<tag>; its keys and login are your environment's. A lab is a git repository with a "
         "train.py; a folder that is empty or does not exist is seeded with ours.",
     )
     names = ", ".join(name for name in profile_names(config_home()) if name != "demo")
-    one.add_argument("--agent", metavar="NAME", help=f"the agent's profile: {names} (default: generic, with a COMMAND)")
+    one.add_argument("--agent", metavar="NAME", help=f"the profile: {names} (default: generic, with a COMMAND)")
     one.add_argument("--lab", metavar="PATH", type=Path, help="default: the git repository around this folder")
     one.add_argument("--tag", help="names the session and its branch (default: today, like nov23)")
     one.add_argument("--budget", metavar="SECONDS", type=seconds, help="training time an experiment (default: 20)")
     one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one")
     one.add_argument("--experiments", metavar="N", type=count, help="finish after N experiments (default: never)")
     one.add_argument(
-        "--idle-nudges", metavar="N", type=count, default=5, help="park after N nudges without an experiment (default: 5)"
+        "--idle-nudges",
+        metavar="N",
+        type=count,
+        default=5,
+        help="park after N nudges without an experiment (default: 5)",
     )
     one.add_argument(
-        "--answer-approvals", action="store_true", help="give the profile's safe answer when the agent asks to run something"
+        "--answer-approvals",
+        action="store_true",
+        help="give the profile's safe answer when the agent asks to run something",
     )
     one.add_argument("--detach", action="store_true", help="do not open the window")
     one.set_defaults(run=_new)
@@ -61,7 +67,9 @@ def _new(arguments: argparse.Namespace) -> int:
     from sessions.lab import enclosing_repository
 
     if arguments.agent is None and not arguments.command:
-        raise ClearError("which agent? `autoresearch-tui new --agent codex`, or any command: `autoresearch-tui new -- aider`")
+        raise ClearError(
+            "which agent? `autoresearch-tui new --agent codex`, or any command: `autoresearch-tui new -- aider`"
+        )
     lab = arguments.lab or enclosing_repository(Path.cwd())
     if lab is None:
         raise ClearError("this folder is in no git repository; name a lab with --lab PATH (a new folder is seeded)")

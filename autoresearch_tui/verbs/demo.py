@@ -24,10 +24,10 @@ def add(verbs: Any) -> None:
     one = verbs.add_parser(
         "demo",
         help="a whole night in three minutes: real training, a scripted agent, no key, no download",
-        description="Prepare a corpus from this Python's own standard library, seed a lab whose baseline is handicapped "
-        "on purpose, let a scripted agent improve it under the babysitter, and open the window on it.",
+        description="Prepare a corpus from this Python's own standard library, seed a lab whose baseline is "
+        "handicapped on purpose, let a scripted agent improve it under the babysitter, and open the window on it.",
     )
-    one.add_argument("--headless", action="store_true", help="no window: print each experiment and a summary, then stop")
+    one.add_argument("--headless", action="store_true", help="no window: print experiments and a summary, then stop")
     one.add_argument(
         "--budget", metavar="SECONDS", type=seconds, default=_BUDGET_S, help="training time an experiment (default: 20)"
     )
@@ -36,8 +36,9 @@ def add(verbs: Any) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from sessions.begin import Plan, begin
     from sessions.seed import seed_lab
+
+    from sessions.begin import Plan, begin
 
     tag = _free_tag()
     lab = state_home() / "labs" / tag
@@ -91,7 +92,9 @@ async def _until_done(session: SessionDir, connection: Connection) -> Status:
         if event["type"] == "status":
             before, status = status, Status.from_dict(event["status"])
             if before is None or before.nudges != status.nudges > 0:
-                print(f"     nudged: {status.last_nudge}" if status.nudges else "     waiting for the agent", flush=True)
+                print(
+                    f"     nudged: {status.last_nudge}" if status.nudges else "     waiting for the agent", flush=True
+                )
             if status.phase in {Phase.FINISHED, Phase.PARKED}:
                 print(f"     {status.phase}: {status.phase_reason}", flush=True)
                 return status
@@ -106,9 +109,7 @@ def _line(one: Experiment) -> str:
 
 def _print_summary(experiments: list[Experiment], kept: list[Experiment], status: Status) -> None:
     tried = [one for one in experiments if one.number > 0]
-    counts = ", ".join(
-        f"{n} {verdict}" for verdict in Verdict if (n := sum(one.verdict == verdict for one in tried))
-    )
+    counts = ", ".join(f"{n} {verdict}" for verdict in Verdict if (n := sum(one.verdict == verdict for one in tried)))
     print("---")
     print(f"experiments:      {len(tried)} ({counts})")
     print(f"kept:             {len(kept)}")
