@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.corpus import Corpus
 from harness.documents import TokenDocuments
 from harness.manifest import TRAIN, VAL
-from harness.packing import packed_rows
+from harness.packing import Row, packed_rows
 
 
 def token_rows(documents: TokenDocuments, rows: int, row_len: int) -> Iterator[NDArray[np.uint16]]:
@@ -21,11 +21,14 @@ def token_rows(documents: TokenDocuments, rows: int, row_len: int) -> Iterator[N
     """
     if rows < 1:
         raise ValueError(f"a batch of {rows} rows")
-    packed = packed_rows(documents.offsets, row_len)
-    tokens = documents.tokens.data  # slices of it cost a tenth of numpy's
+    return _blocks(packed_rows(documents.offsets, row_len), documents.tokens.data, (rows, row_len))
+
+
+def _blocks(packed: Iterator[Row], tokens: memoryview, shape: tuple[int, int]) -> Iterator[NDArray[np.uint16]]:
+    # Joining slices of a memoryview is several times faster than copying numpy slices.
     while True:
-        pieces = [tokens[piece] for row in islice(packed, rows) for piece in row.pieces]
-        yield np.frombuffer(b"".join(pieces), "<u2").reshape(rows, row_len)
+        pieces = [tokens[piece] for row in islice(packed, shape[0]) for piece in row.pieces]
+        yield np.frombuffer(b"".join(pieces), "<u2").reshape(shape)
 
 
 def training_batches(

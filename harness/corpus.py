@@ -152,12 +152,19 @@ def prepare(
                 return _opened_for(out, preset)
             _refuse_foreign(out)
             with _new_directory(out) as unfinished:
-                _build(unfinished, preset, source(), say)
+                _build(unfinished, preset, _read(source), say)
     except OSError as error:
-        raise CorpusError(f"cannot prepare {out}: {error.strerror or error}; choose another place with --out") from None
-    corpus = open_corpus(out)
-    say(f"corpus {corpus.id} is ready at {out}")
-    return corpus
+        raise CorpusError(
+            f"cannot prepare {out}: {error.strerror or error}; make room there, or choose another place"
+        ) from None
+    return open_corpus(out)
+
+
+def _read(source: Callable[[], Texts]) -> Texts:
+    try:
+        return source()
+    except OSError as error:
+        raise CorpusError(f"the text for a corpus cannot be read: {error}") from None
 
 
 def _build(directory: Path, preset: Preset, texts: Texts, say: Callable[[str], None]) -> None:
@@ -204,10 +211,10 @@ def _refuse_foreign(out: Path) -> None:
     if not os.path.lexists(out):
         return
     if out.is_symlink() or not out.is_dir():
-        raise CorpusError(f"{out} is no directory; choose another place with --out")
+        raise CorpusError(f"{out} is no directory; choose another place")
     foreign = sorted(entry.name for entry in out.iterdir() if not is_corpus_file(entry.name))
     if foreign:
-        raise CorpusError(f"{out} holds {foreign[0]!r}, which is no part of a corpus; choose another place with --out")
+        raise CorpusError(f"{out} holds {foreign[0]!r}, which is no part of a corpus; choose another place")
 
 
 @contextlib.contextmanager
