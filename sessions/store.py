@@ -223,14 +223,14 @@ def create_session(spec: SessionSpec) -> SessionDir:
             f"{session.socket} is too long for a unix socket ({_SOCKET_PATH_LIMIT} bytes); "
             f"set {HOME_VARIABLE} to a shorter directory, or choose a shorter --tag"
         )
+    if session.path.exists():
+        raise StoreError(f"a session {spec.session!r} exists; choose another --tag")
     try:
         private_dir(state_home())
         private_dir(sessions_home())
         session.path.mkdir(mode=0o700)
         replace_file(session.spec_file, spec.to_json() + "\n")
         private_dir(session.runs)
-    except FileExistsError:
-        raise StoreError(f"a session {spec.session!r} exists; choose another --tag") from None
     except OSError as error:
         raise StoreError(
             f"cannot write {session.path}: {error.strerror}; set {HOME_VARIABLE} to a directory that can be written"
