@@ -66,12 +66,13 @@ class Detection:
 
 
 class _Finding(NamedTuple):
-    """What one look says, before it has settled."""
+    """What one look says, before it has settled; `since` when, if its evidence reaches back."""
 
     state: AgentState
     rule: str
     evidence: str
     answer: str | None = None
+    since: float | None = None
 
 
 def detect(profile: Profile, view: View, previous: Detection | None, now: float) -> Detection:
@@ -99,7 +100,7 @@ def detect(profile: Profile, view: View, previous: Detection | None, now: float)
     if found.state is AgentState.WORKING:  # a blip of it costs nothing, and a submission must be seen to start
         return Detection(found.state, now, found.rule, found.evidence)
     if previous.candidate is not found.state:
-        previous = replace(previous, candidate=found.state, candidate_since=now)
+        previous = replace(previous, candidate=found.state, candidate_since=now if found.since is None else found.since)
     if now - previous.candidate_since < profile.settle_s:
         return previous
     return Detection(found.state, previous.candidate_since, found.rule, found.evidence, found.answer)
@@ -112,22 +113,24 @@ def _look(profile: Profile, view: View, now: float) -> _Finding | None:
         evidence = _match(rule, view) if quiet >= rule.quiet_s else None
         if evidence is not None:
             if rule.state is AgentState.WORKING and quiet >= STALLED_S:
-                return _Finding(AgentState.WAITING, "stalled", f"no change for {quiet / 60:.0f} min, with {evidence!r}")
-            return _Finding(rule.state, rule.name, evidence, rule.answer)
+                return _stalled(view, evidence)
+            return _Finding(
+                rule.state, rule.name, evidence, rule.answer, since=view.changed_at if rule.quiet_s else None
+            )
     # A screen on which nothing was drawn yet says nothing.
-    return _quiet(profile.quiet_s, quiet, view.busy_children) if any(map(str.strip, view.rows)) else None
-
-
-def _quiet(limit: float | None, quiet: float, busy: bool) -> _Finding | None:
-    if limit is None:
+    if profile.quiet_s is None or not any(map(str.strip, view.rows)):
         return None
-    if quiet < limit:
+    if quiet < profile.quiet_s:
         return _Finding(AgentState.WORKING, "screen changes", "the screen is changing")
-    if not busy:
-        return _Finding(AgentState.WAITING, "quiet", f"screen unchanged for {limit:g} s, no command running")
-    if quiet >= STALLED_S:
-        return _Finding(AgentState.WAITING, "stalled", f"screen unchanged for {quiet / 60:.0f} min, a command running")
-    return None
+    if view.busy_children:
+        return _stalled(view, "a command that runs") if quiet >= STALLED_S else None
+    evidence = f"screen unchanged for {profile.quiet_s:g} s, no command running"
+    return _Finding(AgentState.WAITING, "quiet", evidence, since=view.changed_at)
+
+
+def _stalled(view: View, despite: str) -> _Finding:
+    evidence = f"screen unchanged for {STALLED_S / 60:.0f} min, despite: {despite}"
+    return _Finding(AgentState.WAITING, "stalled", evidence, since=view.changed_at)
 
 
 def _match(rule: Rule, view: View) -> str | None:

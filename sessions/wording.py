@@ -26,9 +26,10 @@ def brief(spec: SessionSpec) -> str:
         f"You are doing research on your own in this git worktree, on the branch {one_line(spec.branch)}. "
         f"Read program.md, {files} and, if it is there, results.tsv, then begin. "
         f"Lower val_bpb by changing {files} and nothing else, one idea at a time. Measure each idea with: "
-        f'autoresearch-tui try -m "what you changed". It commits, trains for {spec.budget_s:g} s, and keeps or undoes the '
-        "change; wait for its answer. If the call is cut off, the run goes on: autoresearch-tui try --wait joins it "
-        f"again.{goal} Do not ask whether to go on; go on until you are told to stop."
+        'autoresearch-tui try -m "what you changed". '
+        f"It commits, trains for {spec.budget_s:g} s, and keeps or undoes the change; wait for its answer. "
+        "If the call is cut off, the run goes on: autoresearch-tui try --wait joins it again."
+        f"{goal} Do not ask whether to go on; go on until you are told to stop."
     )
 
 
@@ -80,7 +81,7 @@ def answer_block(experiment: Experiment, log_tail: Sequence[str] = ()) -> str:
 
 
 _NEXT: Final = (
-    "think of the next experiment (results.tsv says what was tried), change train.py, and run "
+    "think of the next experiment (results.tsv says what was tried), make the change, and run "
     'autoresearch-tui try -m "what you changed". Do not ask whether to continue; program.md says the rest.'
 )
 
