@@ -1,0 +1,243 @@
+"""An agent CLI without a model: it works through a list of changes to train.py, for `autoresearch-tui demo`.
+
+    python -m sessions.demo_agent [--pace SECONDS] [BRIEF]
+
+An external program like any other agent: standard library only, nothing of this project but its own terminal, and
+it knows of the supervisor what a real agent would, the command `autoresearch-tui try`. Like a real one it stops
+after every experiment to ask whether it should go on, and asks for approval now and then. It is no judge of its
+changes: what is kept, the answer to `try` says.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sessions.demo_terminal import InterruptedTurnError, QuitError, Terminal
+
+_SCRIPT: Final = Path("train.py")
+_COMMAND: Final = "autoresearch-tui"
+_ASK_EVERY: Final = 3
+_MAX_REFUSALS: Final = 2
+
+
+@dataclass(frozen=True)
+class Idea:
+    """A change to one knob, relative to its present value.
+
+    Attributes:
+        knob: the name in `KNOB = value`.
+        change: from the value to the source text that replaces it.
+        message: why, with {old} and {new}.
+    """
+
+    knob: str
+    change: Callable[[float], str]
+    message: str
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) >= 1 else f"{value:.4g}"
+
+
+# A sure win on the handicapped baseline, a mistake that crashes, a sure loss, and three that nobody can foretell.
+IDEAS: Final = (
+    Idea(
+        "MATRIX_LR", lambda v: _number(v * 8), "raise MATRIX_LR from {old} to {new}: the loss was still falling steeply"
+    ),
+    Idea("SOFTCAP", lambda v: f"{_number(v)} * DEPHT / 2", "let SOFTCAP grow with the depth: {new}"),
+    Idea(
+        "BATCH_ROWS",
+        lambda v: _number(max(1, v // 2)),
+        "halve BATCH_ROWS from {old} to {new}: more steps in the same time",
+    ),
+    Idea("MATRIX_LR", lambda v: _number(v / 50), "lower MATRIX_LR from {old} to {new}: calmer steps"),
+    Idea("DEPTH", lambda v: _number(v + 1), "one more layer: DEPTH from {old} to {new}"),
+    Idea("EMBED_LR", lambda v: _number(v * 2), "raise EMBED_LR from {old} to {new}: rare tokens see few steps"),
+)
+
+
+def apply(idea: Idea, source: str) -> tuple[str, str] | None:
+    """The script with the idea in it, and the message; None where the knob is not there or would not change."""
+    found = re.search(
+        rf"^{idea.knob}[ \t]*=[ \t]*([0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?)", source, re.MULTILINE
+    )
+    if found is None:
+        return None
+    new = idea.change(float(found[1]))
+    if new == found[1]:
+        return None
+    message = idea.message.format(old=found[1], new=new)
+    return source[: found.start(1)] + new + source[found.end(1) :], message
+
+
+def read_answer(output: str) -> dict[str, str]:
+    """The `key: value` lines after the last `---` of what `try` printed; empty where there is none."""
+    _, found, block = output.rpartition("---\n")
+    return dict(re.findall(r"^([a-z_]+):[ \t]+(.*)$", block, re.MULTILINE)) if found else {}
+
+
+class Agent:
+    """The conversation: a prompt, one experiment, a question whether to go on."""
+
+    def __init__(self, terminal: Terminal, pace: float) -> None:
+        self._terminal = terminal
+        self._pace = pace
+        self._ideas = list(IDEAS)
+        self._experiments = 0
+        self._refusals = 0
+        self._cut_off = False
+
+    def run(self, brief: str | None) -> None:
+        """Converse until the person leaves.
+
+        Raises:
+            QuitError: she does.
+        """
+        self._terminal.add("demo agent: no model, a list of changes to train.py")
+        while True:
+            prompt = brief or self._terminal.read_prompt()
+            brief = None
+            self._terminal.add("")
+            self._terminal.add(f"› {prompt}")
+            self._terminal.add("")
+            self._terminal.busy(True)
+            try:
+                self._turn()
+            except InterruptedTurnError:
+                self._terminal.add("■ Interrupted. What should I do instead?")
+            finally:
+                self._terminal.busy(False)
+
+    def _turn(self) -> None:
+        self._terminal.sleep(self._pace)
+        if self._cut_off:
+            self._say("I was interrupted while an experiment ran. I will join it again.")
+            self._measure(["try", "--wait"])
+            self._ideas.pop(0)
+            return
+        prepared = self._edit()
+        if prepared is None:
+            return
+        before, message = prepared
+        try:
+            done = self._try(message)
+        except (InterruptedTurnError, QuitError):
+            if not self._cut_off:  # nothing was submitted: leave no half-done change behind
+                _SCRIPT.write_text(before, encoding="utf-8")
+            raise
+        if not done:
+            _SCRIPT.write_text(before, encoding="utf-8")
+            self._refusals += 1
+        if done or self._refusals >= _MAX_REFUSALS:
+            self._ideas.pop(0)
+            self._refusals = 0
+
+    def _try(self, message: str) -> bool:
+        """Measure the change, with approval now and then; whether there was a verdict."""
+        if (self._experiments + 1) % _ASK_EVERY == 0 and not self._terminal.ask(f'{_COMMAND} try -m "{message}"'):
+            self._refusals = _MAX_REFUSALS
+            self._say("Then I leave that out and put train.py back. Should I go on with the next idea?")
+            return False
+        return self._measure(["try", "-m", message])
+
+    def _edit(self) -> tuple[str, str] | None:
+        """Write the next idea into train.py; the text before and the message, or None if that was all."""
+        try:
+            source = _SCRIPT.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self._say(f"I cannot read train.py here ({error}). What should I do?")
+            return None
+        while self._ideas:
+            idea = self._ideas[0]
+            applied = apply(idea, source)
+            if applied is None:
+                self._terminal.add(f"• train.py has no {idea.knob} that I could change; I skip that idea")
+                self._ideas.pop(0)
+                continue
+            text, message = applied
+            self._say(f"I will try this: {message}.")
+            _SCRIPT.write_text(text, encoding="utf-8")
+            self._terminal.add(f"• Edited train.py ({idea.knob})")
+            return source, message
+        self._say("That was my whole list of ideas. Tell me what to do next.")
+        return None
+
+    def _measure(self, arguments: list[str]) -> bool:
+        """Run the command and talk about its answer; whether there was a verdict."""
+        self._terminal.add(f"• Ran {shlex.join([_COMMAND, *arguments])}")
+        try:
+            output, code = self._call([_COMMAND, *arguments])
+        except OSError as error:
+            output, code = str(error), 127
+            self._terminal.add(f"  └ {error}")
+        self._cut_off = False
+        answer = read_answer(output)
+        verdict = answer.get("verdict")
+        if verdict is None:
+            self._say(f"The command ended with exit code {code} and no verdict. Should I try again?")
+            return False
+        self._experiments += 1
+        bpb = answer.get("val_bpb", "unknown")
+        comment = {
+            "keep": f"That helped: val_bpb is {bpb} ({answer.get('delta')}), and the change is kept.",
+            "discard": f"No gain: val_bpb is {bpb} ({answer.get('delta')}), and the change is undone.",
+        }.get(verdict, f"It ended as {verdict}: {answer.get('reason')}. The change is undone.")
+        self._say(f"I ran one experiment. {comment} Should I keep going?")
+        return True
+
+    def _call(self, command: list[str]) -> tuple[str, int]:
+        """Run a command with its output in the transcript; everything that it printed, and its exit code."""
+        output = ""
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as child:
+            assert child.stdout is not None  # noqa: S101  (it was asked for, which the type does not say)
+            try:
+                shown = 0
+                while True:
+                    if not self._terminal.pump(1.0, child.stdout.fileno()):
+                        continue
+                    data = os.read(child.stdout.fileno(), 65536)
+                    output += data.decode("utf-8", "replace")
+                    lines = output.split("\n")
+                    for line in lines[shown : len(lines) - 1]:
+                        self._terminal.add(f"  └ {line}")
+                    shown = len(lines) - 1
+                    if not data:
+                        break
+            except (InterruptedTurnError, QuitError):
+                self._cut_off = True
+                child.terminate()
+                raise
+        return output, child.returncode
+
+    def _say(self, text: str) -> None:
+        """Say a sentence the way a model's words arrive."""
+        words = text.split(" ")
+        self._terminal.add(f"• {words[0]}")
+        for word in words[1:]:
+            self._terminal.sleep(self._pace / 20)
+            self._terminal.extend(f" {word}")
+
+
+def main() -> None:
+    """Run in the current directory, on a terminal."""
+    parser = argparse.ArgumentParser(prog="demo_agent", description="Works through a list of changes to train.py.")
+    parser.add_argument("--pace", type=float, default=1.0, metavar="SECONDS", help="time to think about each step")
+    parser.add_argument("brief", nargs="?", help="the first prompt")
+    arguments = parser.parse_args()
+    try:
+        with Terminal() as terminal:
+            Agent(terminal, arguments.pace).run(arguments.brief)
+    except QuitError:
+        return
+
+
+if __name__ == "__main__":
+    main()
