@@ -151,7 +151,7 @@ class Flood:
 
     def frame_since(self, version: int | None) -> tuple[Frame, int]:
         self.version += 1
-        rows = {y: ((f"{self.version} " * 40, None, None, 0),) for y in range(50)}
+        rows = dict.fromkeys(range(50), ((f"{self.version} " * 40, None, None, 0),))
         return Frame(version is None, 200, 50, (0, 0, True), "", rows), self.version
 
 

@@ -1,0 +1,204 @@
+"""What a supervisor survives, and what survives a supervisor, with a real agent in a real terminal."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sessions import store
+from sessions.client import ask
+from sessions.overview import overview
+from sessions.store import SessionDir, find_session, is_supervised, locked
+
+pytestmark = pytest.mark.timeout(120)
+
+# An agent that says what it is told, and never starts an experiment.
+ECHO = "import sys\nprint('ready', flush=True)\nfor line in sys.stdin:\n    print('heard', line, flush=True)\n"
+GENOME = "def build_model(spec):\n    raise SystemExit(3)\n\n\ndef train(model, run):\n    pass\n"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus that the tests of this file share."""
+    from harness.corpus import prepare
+    from harness.settings import EMBEDDED
+
+    path = tmp_path_factory.mktemp("corpus") / "embedded"
+    prepare(path, EMBEDDED, lambda _line: None)
+    return path
+
+
+@pytest.fixture
+def home(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state directory with a corpus and a lab whose baseline crashes at once; what runs in it is stopped."""
+    path = Path(tempfile.mkdtemp(prefix="art-"))
+    monkeypatch.setenv(store.HOME_VARIABLE, str(path))
+    (path / "cache" / "corpus").mkdir(parents=True)
+    (path / "cache" / "corpus" / "embedded").symlink_to(prepared)
+    lab = path / "lab"
+    lab.mkdir()
+    (lab / "train.py").write_text(GENOME)
+    identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "base"]):
+        subprocess.run(
+            ["git", *identity, *words],
+            cwd=lab,
+            check=True,
+            capture_output=True,
+        )
+    yield path
+    for session in store.session_dirs():
+        if is_supervised(session):
+            ask(session, "stop")
+            with locked(session, patience_s=30):
+                pass
+    shutil.rmtree(path)
+
+
+def new(home: Path, *words: str) -> list[str]:
+    """The command that starts a session with the echoing agent."""
+    agent = [sys.executable, "-c", ECHO]
+    command = [sys.executable, "-m", "autoresearch_tui", "new", "--detach", "--tag", "t", "--idle-nudges", "1"]
+    return [*command, "--lab", str(home / "lab"), *words, "--", *agent]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def until(session: SessionDir, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The first status that is as wanted, from the supervisor's own events."""
+    import asyncio
+
+    from sessions.client import connect
+
+    async def follow() -> dict[str, Any]:
+        connection = await connect(session)
+        try:
+            connection.send("watch")
+            async for event in connection.events():
+                if event["type"] == "status" and wanted(event["status"]):
+                    return dict(event["status"])
+        finally:
+            await connection.close()
+        raise AssertionError("the supervisor hung up")
+
+    async def limited() -> dict[str, Any]:
+        return await asyncio.wait_for(follow(), 30)
+
+    return asyncio.run(limited())
+
+
+def kinds(session: SessionDir) -> list[str]:
+    return [json.loads(line)["kind"] for line in session.journal.read_text().splitlines()]
+
+
+def test_it_outlives_its_terminal(home: Path) -> None:
+    """A session started in a terminal that is then torn away (SIGHUP to everyone in it) goes on, agent and all."""
+    child, terminal = pty.fork()
+    if child == 0:  # the login shell's place: it starts a session, says so, and waits for its terminal's end
+        subprocess.run(new(home), check=False)
+        os.write(1, b"started\n")
+        signal.pause()
+    reader = threading.Thread(target=_drain_until, args=(terminal, b"started"))
+    reader.start()
+    reader.join(60)
+    session = find_session("t")
+    before = ask(session, "status")
+    os.close(terminal)  # the kernel hangs the terminal up
+    os.waitpid(child, 0)
+    after = ask(session, "status")
+    assert after["pid"] == before["pid"]
+    assert after["agent_pid"] == before["agent_pid"] != 0
+
+
+def _drain_until(terminal: int, mark: bytes) -> None:
+    seen = b""
+    while mark not in seen:
+        seen += os.read(terminal, 4096)
+
+
+def test_a_killed_supervisor_comes_back_with_its_records(home: Path) -> None:
+    """After kill -9 the agent ends too and the session is dead; `resume` brings it back with its experiments."""
+    assert run(*new(home)).returncode == 0
+    session = find_session("t")
+    before = until(session, lambda status: status["phase"] == "parked")
+    supervisor = psutil.Process(before["pid"])
+    agent = psutil.Process(before["agent_pid"])
+    supervisor.kill()
+    psutil.wait_procs([supervisor, agent], timeout=20)
+    assert not agent.is_running()
+    assert overview(session).phase == "dead"
+    numbers = [json.loads(line)["number"] for line in session.experiments.read_text().splitlines()]
+    done = run(sys.executable, "-m", "autoresearch_tui", "resume", "t")
+    assert done.returncode == 0, done.stderr
+    after = until(session, lambda status: status["phase"] == "parked")
+    assert after["pid"] != before["pid"]
+    assert [json.loads(line)["number"] for line in session.experiments.read_text().splitlines()] == numbers == [0]
+    assert kinds(session).count("started") == 2
+
+
+def test_nudges_stop_at_the_cap(home: Path) -> None:
+    """An agent that answers but tries nothing is nudged as often as was asked, then the session parks and says why."""
+    assert run(*new(home)).returncode == 0
+    session = find_session("t")
+    status = until(session, lambda one: one["phase"] == "parked")
+    assert status["nudges"] == 1
+    assert "without a new experiment" in status["phase_reason"]
+
+
+def test_a_persons_nudge_reaches_the_agent(home: Path) -> None:
+    """`nudge TEXT` is typed into the agent's terminal, also with control characters, which are left out."""
+    assert run(*new(home, "--idle-nudges", "3")).returncode == 0
+    done = run(sys.executable, "-m", "autoresearch_tui", "nudge", "t", "try \x1b[31ma wider model")
+    assert done.returncode == 0, done.stderr
+    session = find_session("t")
+    until(session, lambda status: "try a wider model" in status["last_nudge"])
+
+
+def test_an_agent_that_ends_at_once_is_said_and_leaves_nothing(home: Path) -> None:
+    """`new` with an agent that fails exits 1 with its last words; session, worktree and branch are gone again."""
+    command = [
+        sys.executable,
+        "-m",
+        "autoresearch_tui",
+        "new",
+        "--detach",
+        "--tag",
+        "t",
+        "--lab",
+        str(home / "lab"),
+        "--",
+    ]
+    done = run(*command, sys.executable, "-c", "import sys; sys.exit('no API key')")
+    assert done.returncode == 1
+    assert "ended at once (exit status 1): no API key" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert store.session_dirs() == []
+    branches = run("git", "-C", str(home / "lab"), "branch", "--list", "autoresearch/*")
+    assert branches.stdout == ""
+    assert run(*new(home)).returncode == 0  # the same tag serves
+
+
+def test_stop_ends_everything(home: Path) -> None:
+    """After `stop` the agent is gone, the lock is free, and the session says that it was stopped."""
+    assert run(*new(home)).returncode == 0
+    session = find_session("t")
+    agent = psutil.Process(ask(session, "status")["agent_pid"])
+    done = run(sys.executable, "-m", "autoresearch_tui", "stop", "t")
+    assert done.returncode == 0, done.stderr
+    assert "stopped" in done.stdout
+    assert not agent.is_running()
+    assert overview(session).phase == "stopped"
+    assert kinds(session)[-1] == "stopped"
