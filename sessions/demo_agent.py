@@ -77,9 +77,10 @@ def apply(idea: Idea, source: str) -> tuple[str, str] | None:
 
 
 def read_answer(output: str) -> dict[str, str]:
-    """The `key: value` lines after the last `---` of what `try` printed; empty where there is none."""
-    _, found, block = output.rpartition("---\n")
-    return dict(re.findall(r"^([a-z_]+):[ \t]+(.*)$", block, re.MULTILINE)) if found else {}
+    """The `key: value` lines of the block that `try` printed; empty where there is none with a verdict."""
+    _, _, block = f"\n{output}".partition("\n---\n")
+    answer = dict(re.findall(r"^([a-z_]+):[ \t]+(.*)$", block, re.MULTILINE))
+    return answer if "verdict" in answer else {}
 
 
 class Agent:
@@ -118,33 +119,53 @@ class Agent:
         self._terminal.sleep(self._pace)
         if self._cut_off:
             self._say("I was interrupted while an experiment ran. I will join it again.")
-            self._measure(["try", "--wait"])
+            output = self._call(["try", "--wait"])
             self._ideas.pop(0)
-            return
-        prepared = self._edit()
-        if prepared is None:
-            return
-        before, message = prepared
+        else:
+            prepared = self._edit()
+            if prepared is None:
+                return
+            output = self._measure(*prepared)
+        self._say(self._comment(output))
+
+    def _measure(self, before: str, message: str) -> str | None:
+        """Try the change that was written; what the command printed, or None if it was not allowed to run.
+
+        A change that was not submitted, or refused, is taken back: `before` is train.py's text without it.
+        """
         try:
-            done = self._try(message)
+            output = self._call(["try", "-m", message]) if self._may_run(message) else None
         except (InterruptedTurnError, QuitError):
-            if not self._cut_off:  # nothing was submitted: leave no half-done change behind
+            if not self._cut_off:
                 _SCRIPT.write_text(before, encoding="utf-8")
             raise
-        if not done:
+        answered = output is not None and bool(read_answer(output))
+        if not answered:
             _SCRIPT.write_text(before, encoding="utf-8")
             self._refusals += 1
-        if done or self._refusals >= _MAX_REFUSALS:
+        if answered or output is None or self._refusals >= _MAX_REFUSALS:
             self._ideas.pop(0)
             self._refusals = 0
+        return output
 
-    def _try(self, message: str) -> bool:
-        """Measure the change, with approval now and then; whether there was a verdict."""
-        if (self._experiments + 1) % _ASK_EVERY == 0 and not self._terminal.ask(f'{_COMMAND} try -m "{message}"'):
-            self._refusals = _MAX_REFUSALS
-            self._say("Then I leave that out and put train.py back. Should I go on with the next idea?")
-            return False
-        return self._measure(["try", "-m", message])
+    def _may_run(self, message: str) -> bool:
+        if (self._experiments + 1) % _ASK_EVERY:
+            return True
+        return self._terminal.ask(shlex.join([_COMMAND, "try", "-m", message]))
+
+    def _comment(self, output: str | None) -> str:
+        if output is None:
+            return "Then I leave that out and have put train.py back. Should I go on with the next idea?"
+        answer = read_answer(output)
+        if not answer:
+            return "The command gave no verdict. Should I try again?"
+        self._experiments += 1
+        verdict, bpb, delta = (answer.get(key, "unknown") for key in ("verdict", "val_bpb", "delta"))
+        comment = {
+            "keep": f"That helped: val_bpb is {bpb} ({delta}), and the change is kept.",
+            "discard": f"No gain: val_bpb is {bpb} ({delta}), and the change is undone.",
+        }.get(verdict, f"It ended as {verdict}: {answer.get('reason')}. The change is undone.")
+        return f"I ran one experiment. {comment} Should I keep going?"
 
     def _edit(self) -> tuple[str, str] | None:
         """Write the next idea into train.py; the text before and the message, or None if that was all."""
@@ -168,54 +189,41 @@ class Agent:
         self._say("That was my whole list of ideas. Tell me what to do next.")
         return None
 
-    def _measure(self, arguments: list[str]) -> bool:
-        """Run the command and talk about its answer; whether there was a verdict."""
-        self._terminal.add(f"• Ran {shlex.join([_COMMAND, *arguments])}")
+    def _call(self, arguments: list[str]) -> str:
+        """Run `autoresearch-tui` with its output in the transcript; everything that it printed."""
+        command = [_COMMAND, *arguments]
+        self._terminal.add(f"• Ran {shlex.join(command)}")
         try:
-            output, code = self._call([_COMMAND, *arguments])
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
         except OSError as error:
-            output, code = str(error), 127
             self._terminal.add(f"  └ {error}")
-        self._cut_off = False
-        answer = read_answer(output)
-        verdict = answer.get("verdict")
-        if verdict is None:
-            self._say(f"The command ended with exit code {code} and no verdict. Should I try again?")
-            return False
-        self._experiments += 1
-        bpb = answer.get("val_bpb", "unknown")
-        comment = {
-            "keep": f"That helped: val_bpb is {bpb} ({answer.get('delta')}), and the change is kept.",
-            "discard": f"No gain: val_bpb is {bpb} ({answer.get('delta')}), and the change is undone.",
-        }.get(verdict, f"It ended as {verdict}: {answer.get('reason')}. The change is undone.")
-        self._say(f"I ran one experiment. {comment} Should I keep going?")
-        return True
-
-    def _call(self, command: list[str]) -> tuple[str, int]:
-        """Run a command with its output in the transcript; everything that it printed, and its exit code."""
-        output = ""
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        ) as child:
-            assert child.stdout is not None  # noqa: S101  (it was asked for, which the type does not say)
+            return ""
+        with child:
             try:
-                shown = 0
-                while True:
-                    if not self._terminal.pump(1.0, child.stdout.fileno()):
-                        continue
-                    data = os.read(child.stdout.fileno(), 65536)
-                    output += data.decode("utf-8", "replace")
-                    lines = output.split("\n")
-                    for line in lines[shown : len(lines) - 1]:
-                        self._terminal.add(f"  └ {line}")
-                    shown = len(lines) - 1
-                    if not data:
-                        break
+                output = self._read_all(child)
             except (InterruptedTurnError, QuitError):
                 self._cut_off = True
                 child.terminate()
                 raise
-        return output, child.returncode
+        self._cut_off = False
+        return output
+
+    def _read_all(self, child: subprocess.Popen[bytes]) -> str:
+        assert child.stdout is not None  # noqa: S101  (it was asked for, which the type does not say)
+        output, shown = "", 0
+        while True:
+            if not self._terminal.pump(None, child.stdout.fileno()):
+                continue
+            data = os.read(child.stdout.fileno(), 65536)
+            output += data.decode("utf-8", "replace")
+            lines = output.split("\n")
+            for line in lines[shown:-1]:
+                self._terminal.add(f"  └ {line}")
+            shown = len(lines) - 1
+            if not data:
+                return output
 
     def _say(self, text: str) -> None:
         """Say a sentence the way a model's words arrive."""
