@@ -6,6 +6,7 @@ The one place where their decisions become bytes. It has the clock and the effec
 import asyncio
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,7 +17,6 @@ from sessions.experiments import Experiments
 from sessions.profiles import Profile, command
 from sessions.protocol import MIN_SIZE, Frame
 from sessions.pty import AgentPty, PtyError
-from sessions.repaint import repaint
 from sessions.screen import Screen
 from sessions.server import Peer, RefuseError
 from sessions.states import AgentState, Phase
@@ -177,8 +177,6 @@ class Babysitter:
             return
         self._screen.feed(data)
         self._stirred.set()
-        if self._wheel is not None:
-            self._wheel.raw(data)
         if not self._screen.synchronized:
             self._show_frame()
         elif self._frame_due is None:
@@ -191,9 +189,8 @@ class Babysitter:
         self._host.screen_changed()
 
     def _reply(self, data: bytes) -> None:
-        """The emulator answers a query of the agent's. While a person's own terminal shows it, that one answers."""
-        if self._wheel is None:
-            self._write(data)
+        """The emulator answers a query of the agent's at once. A viewer's terminal never sees the query."""
+        self._write(data)
 
     def _write(self, data: bytes) -> None:
         if self._pty is None:
@@ -214,8 +211,9 @@ class Babysitter:
     # What viewers see and do.
 
     def frame_since(self, version: int | None) -> tuple[Frame, int]:
-        """The rows that changed since a version."""
-        return self._screen.frame_since(version)
+        """The rows that changed since a version, with the input modes of now."""
+        frame, now = self._screen.frame_since(version)
+        return replace(frame, modes=self._screen.input_modes().decode("ascii")), now
 
     def resize(self, cols: int, rows: int) -> None:
         """Fit the agent's terminal to a viewer, within what agents bear."""
@@ -242,8 +240,8 @@ class Babysitter:
         """Whether a person types to the agent directly."""
         return self._wheel is not None
 
-    def take_wheel(self, peer: Peer) -> bytes:
-        """Let a peer's person type directly, and return what draws the screen and its input modes on her terminal.
+    def take_wheel(self, peer: Peer) -> None:
+        """Let a peer's person type directly.
 
         Raises:
             RefuseError: another one has the wheel.
@@ -253,9 +251,6 @@ class Babysitter:
         self._wheel = peer
         self._journal.add("wheel taken")
         self._host.changed()
-        frame, _version = self._screen.frame_since(None)
-        alternate = b"\x1b[?1049h" if self._screen.alternate_screen else b""
-        return alternate + repaint(frame) + self._screen.input_modes()
 
     def release_wheel(self, peer: Peer) -> None:
         """The person lets go, or her connection did."""

@@ -71,6 +71,33 @@ def _data_of(reply: dict[str, Any]) -> Any:
     return reply.get("data")
 
 
+def open_stream(session: SessionDir) -> socket.socket:
+    """A connection after its hellos, for one who reads and writes lines himself, outside an event loop.
+
+    Raises:
+        UnreachableError: no supervisor answers.
+        ProtocolError: it speaks another protocol.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(session.socket))
+        connection.sendall(encode(_HELLO))
+        hello = b""
+        while not hello.endswith(b"\n"):  # it says nothing more before it is asked
+            piece = connection.recv(4096)
+            if not piece:
+                raise ConnectionError("it hung up")
+            hello += piece
+        _check_hello(decode(hello))
+    except OSError as error:
+        connection.close()
+        raise _unreachable(session, error) from None
+    except ProtocolError:
+        connection.close()
+        raise
+    return connection
+
+
 class Connection:
     """A lasting connection: requests from any task, events from one."""
 

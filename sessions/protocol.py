@@ -8,14 +8,13 @@ After a `watch` request the server also sends events:
     {"type": "status", "status": {...}}           a whole `Status`, whenever it changed
     {"type": "changed", "what": "experiments"}    re-read that file: "experiments" or "journal"
     {"type": "frame", "frame": {...}}             a `Frame`, if the screen was asked for
-    {"type": "bytes", "data": base64}             what the agent wrote, unchanged, for the one who has the wheel
     {"type": "bye", "reason": "one line"}         the supervisor ends
 
 Unknown types and unknown keys are ignored, so that an older side and a newer one can talk.
 
 Verbs: `status`; `watch` (screen: bool, cols, rows); `nudge` (text, force); `pause`; `resume`; `stop`;
 `submit` (message) -> {"number"}; `wait` (number or null: the one in progress) -> {"answer", "experiment"};
-`resize` (cols, rows); `wheel` (on: bool, cols, rows) -> {"repaint": base64}; `keys` (data: base64, only of the one who
+`resize` (cols, rows); `wheel` (on: bool); `keys` (data: base64, only of the one who
 has the wheel).
 """
 
@@ -66,6 +65,8 @@ class Frame:
         cursor: column, row (from 0), and whether it is shown.
         title: of the window, already sanitised.
         rows: row number -> its runs.
+        modes: sequences that put a real terminal into the input modes that the agent has asked for (mouse, paste,
+            keys), for the one who takes the wheel.
     """
 
     full: bool
@@ -74,6 +75,7 @@ class Frame:
     cursor: tuple[int, int, bool]
     title: str
     rows: dict[int, Row] = field(default_factory=dict)
+    modes: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -82,6 +84,7 @@ class Frame:
             "size": [self.cols, self.rows_total],
             "cursor": list(self.cursor),
             "title": self.title,
+            "modes": self.modes,
             "rows": [[y, [list(run) for run in row]] for y, row in self.rows.items()],
         }
 
@@ -97,7 +100,15 @@ class Frame:
             x, y, shown = data["cursor"]
             content = {int(n): tuple((str(t), f, b, int(a)) for t, f, b, a in row) for n, row in data["rows"]}
             cursor = (int(x), int(y), bool(shown))
-            return cls(bool(data["full"]), int(cols), int(rows), cursor, str(data["title"]), content)
+            return cls(
+                bool(data["full"]),
+                int(cols),
+                int(rows),
+                cursor,
+                str(data["title"]),
+                content,
+                str(data.get("modes", "")),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(f"not a frame: {error!r}") from None
 

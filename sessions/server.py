@@ -5,7 +5,6 @@ the peer has taken the last ones, so a slow viewer skips frames and states, and 
 """
 
 import asyncio
-import base64
 import contextlib
 import os
 import socket
@@ -20,8 +19,6 @@ from sessions.protocol import MAX_LINE, PROTOCOL, Frame, ProtocolError, decode, 
 # The fastest that a viewer gets frames; the first one after a rest goes out at once.
 _FRAME_INTERVAL_S: Final = 1 / 30
 _WRITE_BUFFER: Final = 256 << 10
-# Raw output that waits for the one who has the wheel: unlike a frame it cannot be skipped.
-_RAW_BACKLOG: Final = 1 << 20
 
 Handler = Callable[["Peer", dict[str, Any]], Awaitable[Any]]
 
@@ -50,7 +47,6 @@ class Peer:
         self._screen: ScreenSource | None = None
         self._seen_version: int | None = None
         self._screen_dirty = False
-        self._raw = bytearray()
         self.watching = False
 
     def watch_screen(self, screen: ScreenSource | None) -> None:
@@ -74,13 +70,6 @@ class Peer:
         if self._screen is not None:
             self._screen_dirty = True
             self._wake.set()
-
-    def raw(self, data: bytes) -> None:
-        """Pass on what the agent wrote, unchanged. A peer that leaves too much of it unread is hung up on."""
-        self._raw += data
-        if len(self._raw) > _RAW_BACKLOG:
-            self.close()
-        self._wake.set()
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send one message and wait until the peer has taken most of what was sent.
@@ -111,10 +100,6 @@ class Peer:
             if self._status is not None:
                 message, self._status = {"type": "status", "status": self._status}, None
                 await self.send(message)
-            if self._raw:
-                data, self._raw = bytes(self._raw), bytearray()
-                await self.send({"type": "bytes", "data": base64.b64encode(data).decode()})
-                continue  # these are keystrokes' echoes: no pacing
             while self._changed:
                 await self.send({"type": "changed", "what": self._changed.pop()})
             if self._screen_dirty and self._screen is not None:

@@ -272,13 +272,11 @@ class Supervisor:
         data = {"answer": answer, "experiment": asdict(experiment)}
         return Answer(data, lambda: self.babysitter.told(experiment.number))
 
-    async def _on_wheel(self, peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
-        if not message.get("on"):
+    async def _on_wheel(self, peer: Peer, message: dict[str, Any]) -> None:
+        if message.get("on"):
+            self.babysitter.take_wheel(peer)
+        else:
             self.babysitter.release_wheel(peer)
-            return {}
-        if message.get("cols"):
-            self.babysitter.resize(int(message["cols"]), int(message["rows"]))
-        return {"repaint": base64.b64encode(self.babysitter.take_wheel(peer)).decode()}
 
     async def _on_keys(self, peer: Peer, message: dict[str, Any]) -> None:
         self.babysitter.type_keys(peer, base64.b64decode(message["data"]))
