@@ -119,7 +119,7 @@ class Agent:
         self._terminal.sleep(self._pace)
         if self._cut_off:
             self._say("I was interrupted while an experiment ran. I will join it again.")
-            output = self._call(["try", "--wait"])
+            output: str | None = self._call(["try", "--wait"])
             self._ideas.pop(0)
         else:
             prepared = self._edit()
