@@ -14,13 +14,19 @@ ENTER: Final = "\x1b[?1049h\x1b[?7l\x1b[0m\x1b[H\x1b[2J"
 LEAVE: Final = f"{RESET_MODES}\x1b[0m\x1b[?7h\x1b[?25h\x1b[?2026l\x1b[?1049l"
 
 
-def paint(frame: Frame) -> str:
-    """Draw a frame's rows and put the cursor where the agent has it; as one synchronized update."""
+def paint(frame: Frame, height: int) -> str:
+    """Draw a frame's rows and put the cursor where the agent has it; as one synchronized update.
+
+    Of a screen with more than `height` rows the lowest ones are shown: that is where agents have their composers.
+    """
+    hidden = max(0, frame.rows_total - height)
     clear = "\x1b[0m\x1b[2J" if frame.full else ""
     # Blank first: after the last column is drawn, "erase to the end" would take that cell along.
-    rows = "".join(f"\x1b[{y + 1};1H\x1b[0m\x1b[2K{_row(row)}\x1b[0m" for y, row in frame.rows.items())
+    rows = "".join(
+        f"\x1b[{y - hidden + 1};1H\x1b[0m\x1b[2K{_row(row)}\x1b[0m" for y, row in frame.rows.items() if y >= hidden
+    )
     x, y, shown = frame.cursor
-    cursor = f"\x1b[{y + 1};{x + 1}H\x1b[?25{'h' if shown else 'l'}"
+    cursor = f"\x1b[{max(0, y - hidden) + 1};{x + 1}H\x1b[?25{'h' if shown and y >= hidden else 'l'}"
     return f"\x1b[?2026h\x1b[?25l{clear}{rows}{cursor}\x1b[?2026l"
 
 

@@ -99,7 +99,7 @@ class _Relay:
             self._modes = frame.modes
             self._show(RESET_MODES + frame.modes)
         cols, rows = self._size()
-        self._show(paint(frame) + bar(_BAR, rows, cols))
+        self._show(paint(frame, rows - 1) + bar(_BAR, rows, cols))
 
     def _size(self) -> tuple[int, int]:
         try:
