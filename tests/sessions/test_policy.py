@@ -1,0 +1,309 @@
+"""The nudge policy: each rule by example, and what must never happen by a state machine."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sessions.detector import Detection
+from sessions.policy import (
+    MAX_ANSWERS,
+    Action,
+    Alert,
+    Answer,
+    Finish,
+    Limits,
+    Memory,
+    Nothing,
+    Park,
+    Relaunch,
+    Situation,
+    Submit,
+    decide,
+    forgiven,
+)
+from sessions.states import AgentState, Phase
+
+_LIMITS = Limits()
+
+
+def _at(state: AgentState, since: float = 100.0, answer: str | None = None) -> Situation:
+    return Situation(Detection(state, since, "rule", "what it saw", answer))
+
+
+_WAITING = _at(AgentState.WAITING)
+
+
+def _decide(situation: Situation, now: float = 100.0, memory: Memory | None = None, limits: Limits = _LIMITS) -> Action:
+    return decide(memory or Memory(), situation, limits, now)[0]
+
+
+def test_a_stop_is_nudged_at_once() -> None:
+    """An agent whose turn has ended, with nothing running, is nudged without delay."""
+    assert _decide(_WAITING) == Submit("nudge")
+
+
+def test_the_brief_comes_before_everything_of_ours() -> None:
+    """The first prompt is the brief, also while the baseline runs, and it is no nudge."""
+    action, memory = decide(Memory(), replace(_WAITING, brief_pending=True, pending=True), _LIMITS, 100.0)
+    assert action == Submit("brief")
+    assert memory.idle_nudges == 0
+
+
+def test_an_untold_result_is_the_nudge() -> None:
+    """An agent that stopped without having heard its result is told the result."""
+    assert _decide(replace(_WAITING, result_untold=True)) == Submit("result")
+
+
+def test_a_person_goes_first() -> None:
+    """A person's text goes before the brief and before a result, and also while an experiment runs."""
+    situation = replace(_WAITING, person_nudges=("try a bigger model",), result_untold=True, pending=True)
+    assert _decide(replace(situation, brief_pending=True)) == Submit("person")
+
+
+@pytest.mark.parametrize("state", [AgentState.STARTING, AgentState.WORKING, AgentState.ASKING, AgentState.EXITED])
+def test_even_a_persons_text_waits_for_a_safe_prompt(state: AgentState) -> None:
+    """Nobody's text is typed into work, a start-up screen, a menu or a dead process."""
+    situation = replace(_at(state), person_nudges=("hello",), brief_pending=True)
+    assert not isinstance(_decide(situation), Submit)
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [
+        replace(_WAITING, phase=Phase.PAUSED),
+        replace(_WAITING, phase=Phase.PARKED),
+        replace(_WAITING, phase=Phase.FINISHED),
+        replace(_WAITING, wheel_held=True),
+        replace(_WAITING, typed_at=95.0),
+        replace(_WAITING, pending=True),
+    ],
+)
+def test_hands_off(situation: Situation) -> None:
+    """Paused, parked, finished, the wheel in a person's hand, her keys just typed, an experiment running: nothing."""
+    assert isinstance(_decide(situation), Nothing)
+
+
+def test_nothing_says_when_to_look_again() -> None:
+    """A wait that ends by itself says when."""
+    assert _decide(replace(_WAITING, typed_at=95.0)) == Nothing("a person has just typed", 105.0)
+
+
+def test_a_stop_just_after_a_submission_waits_out_the_cooldown() -> None:
+    """Two submissions are a second apart at least, and the second comes within three seconds of the stop."""
+    memory = Memory(submitted_at=100.0)
+    stopped = _at(AgentState.WAITING, since=100.2)
+    assert isinstance(_decide(stopped, 100.9, memory), Nothing)
+    assert _decide(stopped, 101.0, memory) == Submit("nudge")
+
+
+def test_a_submission_that_nobody_read_is_not_repeated_at_once() -> None:
+    """An agent that waits since before the last submission gets time to read it, then the next."""
+    memory = Memory(submitted_at=100.0)
+    waiting = _at(AgentState.WAITING, since=90.0)
+    assert _decide(waiting, 110.0, memory) == Nothing("the agent is waiting; the next try comes later", 120.0)
+    assert _decide(waiting, 120.0, memory) == Submit("nudge")
+
+
+def test_nudges_without_a_new_experiment_are_capped() -> None:
+    """After the agreed number of nudges without a new experiment the session parks, and says why."""
+    memory, now = Memory(), 100.0
+    for _ in range(_LIMITS.max_idle_nudges):
+        action, memory = decide(memory, _at(AgentState.WAITING, since=now), _LIMITS, now)
+        assert action == Submit("nudge")
+        now += 5.0
+    assert decide(memory, _at(AgentState.WAITING, since=now), _LIMITS, now)[0] == Park(
+        "nudged 5 times without a new experiment"
+    )
+
+
+def test_a_new_experiment_is_progress() -> None:
+    """A new experiment, and a person's resume, start the count of idle nudges anew."""
+    spent = Memory(idle_nudges=5)
+    assert isinstance(_decide(_WAITING, memory=spent), Park)
+    assert _decide(replace(_WAITING, experiments=1), memory=spent) == Submit("nudge")
+    assert _decide(_WAITING, memory=forgiven(spent)) == Submit("nudge")
+
+
+def test_an_approval_is_answered_only_if_allowed() -> None:
+    """The profile's safe answer is given where the person allowed it; otherwise she is called, once."""
+    asking = _at(AgentState.ASKING, answer="y")
+    assert _decide(asking, limits=Limits(answer_approvals=True)) == Answer("y")
+    action, memory = decide(Memory(), asking, _LIMITS, 100.0)
+    assert action == Alert("the agent asks: what it saw")
+    assert isinstance(_decide(asking, 200.0, memory), Nothing)
+
+
+def test_a_question_without_a_safe_answer_calls_the_person() -> None:
+    """A question that the profile knows no safe answer to calls the person even if answers are allowed."""
+    assert isinstance(_decide(_at(AgentState.ASKING), limits=Limits(answer_approvals=True)), Alert)
+
+
+def test_a_question_that_stays_is_not_hammered() -> None:
+    """A question that stays is answered a few times, seconds apart, and then the person is called, once."""
+    limits, memory = Limits(answer_approvals=True), Memory()
+    seen = []
+    for tick in range(600):
+        action, memory = decide(memory, _at(AgentState.ASKING, answer="y"), limits, 100.0 + tick / 10)
+        seen.append(type(action))
+    assert seen.count(Answer) == MAX_ANSWERS
+    assert seen.count(Alert) == 1
+    assert seen.index(Answer, 1) == round(limits.answer_patience_s * 10)
+
+
+def test_the_next_question_is_answered_too() -> None:
+    """A question that began later is another one."""
+    limits = Limits(answer_approvals=True)
+    _, memory = decide(Memory(), _at(AgentState.ASKING, 100.0, "y"), limits, 100.0)
+    assert _decide(_at(AgentState.ASKING, 100.7, "y"), 101.0, memory, limits) == Answer("y")
+
+
+def test_an_agent_that_keeps_ending_parks_the_session() -> None:
+    """An agent that ends is launched again, three times within a minute at most."""
+    memory, actions = Memory(), []
+    for now in (100.0, 110.0, 120.0, 130.0):
+        action, memory = decide(memory, _at(AgentState.EXITED, now), _LIMITS, now)
+        actions.append(type(action))
+    assert actions == [Relaunch, Relaunch, Relaunch, Park]
+
+
+def test_an_agent_that_ends_now_and_then_is_launched_again() -> None:
+    """Relaunches that are minutes apart go on as long as experiments come in between."""
+    memory = Memory()
+    for number in range(20):
+        now = 100.0 + 120.0 * number
+        situation = replace(_at(AgentState.EXITED, now), experiments=number)
+        action, memory = decide(memory, situation, _LIMITS, now)
+        assert isinstance(action, Relaunch)
+
+
+def test_the_session_finishes_at_its_number_of_experiments() -> None:
+    """At its number of experiments the session finishes, once the agent is at rest and nothing runs."""
+    limits = Limits(max_experiments=3)
+    done = replace(_WAITING, experiments=3)
+    assert _decide(done, limits=limits) == Finish("3 experiments, as asked")
+    assert isinstance(_decide(replace(done, pending=True), limits=limits), Nothing)
+    assert isinstance(_decide(replace(_at(AgentState.WORKING), experiments=3), limits=limits), Nothing)
+    assert isinstance(_decide(replace(_at(AgentState.EXITED), experiments=3), limits=limits), Finish)
+
+
+@pytest.mark.parametrize(("state", "first_s"), [(AgentState.FAILING, 60.0), (AgentState.LIMITED, 3600.0)])
+def test_errors_and_limits_are_not_hammered(state: AgentState, first_s: float) -> None:
+    """API errors and usage limits call the person once and are tried again sparsely."""
+    action, memory = decide(Memory(), _at(state), _LIMITS, 100.0)
+    assert isinstance(action, Alert)
+    waiting, memory = decide(memory, _at(state), _LIMITS, 101.0)
+    assert isinstance(waiting, Nothing)
+    assert waiting.until == 100.0 + first_s
+    assert decide(memory, _at(state), _LIMITS, waiting.until)[0] == Submit("nudge")
+
+
+class Night(RuleBasedStateMachine):
+    """Anything that can happen in a night, in any order, with a decision after each step."""
+
+    @initialize(answers=st.booleans(), most=st.none() | st.integers(1, 4))
+    def begin(self, answers: bool, most: int | None) -> None:
+        self.limits = Limits(answer_approvals=answers, max_experiments=most, max_idle_nudges=3)
+        self.memory = Memory()
+        self.now = 1000.0
+        self.situation = replace(_at(AgentState.STARTING, self.now), brief_pending=True)
+        self.submissions: list[tuple[float, str]] = []
+        self.idle = 0
+        self.relaunches: list[float] = []
+        self.judged = 0
+
+    @rule(seconds=st.sampled_from([0.1, 0.5, 1.0, 3.0, 25.0, 70.0, 4000.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(state=st.sampled_from(AgentState), answer=st.sampled_from([None, "y"]))
+    def agent_does(self, state: AgentState, answer: str | None) -> None:
+        self.situation = replace(self.situation, detection=Detection(state, self.now, "r", "e", answer))
+
+    @rule(state=st.sampled_from([AgentState.WAITING, AgentState.WORKING, AgentState.EXITED]))
+    def agent_does_the_usual(self, state: AgentState) -> None:
+        self.agent_does(state, None)
+
+    @rule()
+    def experiment_starts(self) -> None:
+        self.situation = replace(self.situation, pending=True)
+
+    @rule()
+    def experiment_ends(self) -> None:
+        if self.situation.pending:
+            count = self.situation.experiments + 1
+            self.situation = replace(self.situation, pending=False, experiments=count, result_untold=True)
+            self.idle = 0
+
+    @rule()
+    def person_nudges(self) -> None:
+        self.situation = replace(self.situation, person_nudges=(*self.situation.person_nudges, "go"))
+
+    @rule(held=st.booleans())
+    def person_takes_or_leaves_the_wheel(self, held: bool) -> None:
+        self.situation = replace(
+            self.situation, wheel_held=held, typed_at=self.now if held else self.situation.typed_at
+        )
+
+    @rule(phase=st.sampled_from([Phase.RUNNING, Phase.PAUSED]))
+    def person_pauses_or_resumes(self, phase: Phase) -> None:
+        if phase is Phase.RUNNING and self.situation.phase is not Phase.RUNNING:
+            self.memory = forgiven(self.memory)
+            self.idle, self.relaunches = 0, []
+        self.situation = replace(self.situation, phase=phase)
+
+    @invariant()
+    def decision_is_safe(self) -> None:
+        if not hasattr(self, "limits"):
+            return
+        before = self.situation
+        action, self.memory = decide(self.memory, before, self.limits, self.now)
+        state = before.detection.state
+        recently = before.typed_at is not None and self.now - before.typed_at < self.limits.after_typing_s
+        if before.phase is not Phase.RUNNING or before.wheel_held or recently:
+            assert isinstance(action, Nothing)
+        match action:
+            case Submit(kind):
+                self._check_submission(kind)
+            case Answer():
+                assert state is AgentState.ASKING
+                assert self.limits.answer_approvals
+            case Relaunch():
+                assert state is AgentState.EXITED
+                self.idle += 1
+                self.relaunches.append(self.now)
+                assert len([at for at in self.relaunches if at > self.now - 60.0]) <= 3
+                detection = Detection(AgentState.STARTING, self.now)
+                self.situation = replace(before, detection=detection, brief_pending=True)
+            case Park() | Finish():
+                phase = Phase.PARKED if isinstance(action, Park) else Phase.FINISHED
+                self.situation = replace(before, phase=phase)
+            case Alert():
+                assert state in {AgentState.ASKING, AgentState.FAILING, AgentState.LIMITED}
+            case Nothing(_, until):
+                assert until is None or until > self.now
+        assert self.idle <= self.limits.max_idle_nudges
+
+    def _check_submission(self, kind: str) -> None:
+        situation = self.situation
+        assert situation.detection.state in {AgentState.WAITING, AgentState.FAILING, AgentState.LIMITED}
+        assert not self.submissions or self.now - self.submissions[-1][0] >= self.limits.cooldown_s
+        assert kind in {"person", "brief"} or not situation.pending
+        self.submissions.append((self.now, kind))
+        if kind == "person":
+            self.situation = replace(situation, person_nudges=situation.person_nudges[1:])
+            self.idle = 0
+        elif kind == "brief":
+            assert not situation.person_nudges
+            self.situation = replace(situation, brief_pending=False)
+        else:
+            assert not situation.person_nudges
+            assert (kind == "result") == situation.result_untold
+            self.situation = replace(situation, result_untold=False)
+            self.idle += 1
+
+
+Night.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestNight = Night.TestCase
