@@ -2,7 +2,7 @@
  *
  * NVML_STANDIN names the scenario and is read at every call, so that a process can change it while it runs:
  *   healthy       two GPUs, the first busy with one process
- *   foreign       the first GPU has two processes, one of them listed twice (as under MIG), one without memory
+ *   foreign       the first GPU has two processes, one of them listed thrice (as under MIG), once without memory
  *   throttled     the first GPU is held down by power, heat and a reason that nobody knows
  *   lost          the second GPU has fallen off the bus
  *   stale         likewise, but only its temperature says so, last; everything before it answers old numbers
@@ -10,6 +10,7 @@
  *   sparse        names and nothing else: every other question is not supported
  *   empty         a driver without a GPU
  *   not-loaded, mismatch, forbidden   initialisation fails with that code
+ *   vanishing     the driver is gone once the GPUs are counted
  *   uninitialised initialisation works, every question says that it did not
  *   hang          the count of GPUs says "hanging" on standard output and never comes back
  *   crash         the count of GPUs kills the process
@@ -45,7 +46,7 @@ static int index_of(void *gpu) { return (int)((int *)gpu - gpus); }
 /* What every question about a GPU answers before it looks at the question. */
 static int state(void *gpu) {
     if (!initialised || is("uninitialised")) return UNINITIALISED;
-    if (is("not-loaded")) return NOT_LOADED;
+    if (is("not-loaded") || is("vanishing")) return NOT_LOADED;
     if (is("lost") && index_of(gpu) == 1) return LOST;
     return OK;
 }
@@ -178,8 +179,8 @@ static int processes(void *gpu, unsigned *count, Process *found) {
     const char *pid = getenv("NVML_STANDIN_PID");
     unsigned first = pid ? (unsigned)atoi(pid) : 4194400;   /* above Linux's largest pid */
     Process own = {first, 60ULL << 30, 0xFFFFFFFF, 0xFFFFFFFF};
-    Process listed[3] = {own, {4194401, 1ULL << 30, 1, 0}, {4194401, ~0ULL, 2, 0}};
-    unsigned there = index_of(gpu) ? 0 : is("foreign") ? 3 : 1;
+    Process listed[4] = {own, {4194401, 1ULL << 30, 1, 0}, {4194401, ~0ULL, 2, 0}, {4194401, 1ULL << 30, 3, 0}};
+    unsigned there = index_of(gpu) ? 0 : is("foreign") ? 4 : 1;
     unsigned room = *count;
     *count = there;
     if (room < there) return TOO_SMALL;

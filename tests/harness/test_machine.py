@@ -108,12 +108,13 @@ def test_a_crash_in_the_driver_ends_only_the_sampler(driver: Path) -> None:
         assert process.wait(timeout=60) == -signal.SIGSEGV
 
 
-def test_sigterm_ends_it_while_the_driver_hangs(driver: Path) -> None:
-    """A call that never comes back does not keep the process from ending when told."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_while_the_driver_hangs(driver: Path, number: signal.Signals) -> None:
+    """A call that never comes back does not keep the process from ending when told, and it ends without a word."""
     with running(COMMAND, environment(driver, "hang")) as process:
         assert first_line(process) == b"hanging\n"
-        process.terminate()
-        assert process.wait(timeout=60) == -signal.SIGTERM
+        process.send_signal(number)
+        assert process.wait(timeout=60) == -number
         assert process.stderr is not None
         assert process.stderr.read() == b""
 

@@ -74,7 +74,7 @@ def test_healthy_gpus_tell_everything(driver: Path) -> None:
 
 
 def test_every_process_is_listed_once(driver: Path) -> None:
-    """A second process appears; one that is listed twice appears once, its memory unknown where a part of it is."""
+    """A second process appears; one that is listed thrice appears once, its memory unknown where a part of it is."""
     [[gpu, _]] = probe(driver, "foreign")
     assert [(one["pid"], one["memory_used"]) for one in gpu["processes"]] == [(4194400, 60 << 30), (4194401, None)]
 
@@ -143,9 +143,10 @@ def test_no_library(tmp_path: Path) -> None:
     assert probe(tmp_path, "healthy") == [NO_LIBRARY]
 
 
-def test_the_driver_comes_back(driver: Path) -> None:
-    """After the driver went away under an open connection, the next sample opens it anew."""
-    before, gone, after = probe(driver, "healthy", "not-loaded", "healthy")
+@pytest.mark.parametrize("how", ["not-loaded", "vanishing"])
+def test_the_driver_comes_back(driver: Path, how: str) -> None:
+    """After the driver went away, before or in the middle of a sample, the next one opens it anew."""
+    before, gone, after = probe(driver, "healthy", how, "healthy")
     assert gone == NOT_LOADED
     assert after == before
 
