@@ -12,7 +12,7 @@ from typing import Final
 
 from harness.result import Experiment, RecordError
 from harness.text import one_line
-from harness.verdict import TSV_STATUS, Verdict
+from harness.verdict import TSV_STATUS
 
 TSV_HEADER: Final = "commit\tval_bpb\tmemory_gb\tstatus\tdescription"
 
@@ -29,15 +29,25 @@ def append_line(path: Path, line: str) -> None:
     try:
         size = os.fstat(fd).st_size
         torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-        data = (b"\n" if torn else b"") + line.encode() + b"\n"
+        data = (b"\n" if torn else b"") + line.encode("utf-8", "replace") + b"\n"  # a lone surrogate costs itself alone
         try:
             written = 0
             while written < len(data):
                 written += os.write(fd, data[written:])
             os.fsync(fd)
+            if size == 0:
+                _sync_directory(path.parent)  # the file itself may be new
         except OSError:
             os.ftruncate(fd, size)
             raise
+    finally:
+        os.close(fd)
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
     finally:
         os.close(fd)
 
@@ -77,13 +87,14 @@ def complete_lines(path: Path, offset: int = 0) -> Iterator[bytes]:
 
 def tsv_row(experiment: Experiment) -> str | None:
     """An experiment as its row of `results.tsv`, without a newline; None where it has none (it was aborted)."""
-    status = TSV_STATUS.get(Verdict(experiment.verdict))
+    status = TSV_STATUS.get(experiment.verdict)
     if status is None:
         return None
     measured = status != "crash" and experiment.val_bpb is not None
     bpb = f"{experiment.val_bpb:.6f}" if measured else "0.000000"
-    memory = f"{float(experiment.result.get('memory_gb', 0.0)):.1f}" if measured else "0.0"
-    return "\t".join((experiment.commit[:7], bpb, memory, status, one_line(experiment.message)))
+    memory_gb = experiment.result.get("memory_gb") if measured else None
+    memory = f"{memory_gb:.1f}" if isinstance(memory_gb, int | float) else "0.0"
+    return "\t".join((one_line(experiment.commit[:7]), bpb, memory, status, one_line(experiment.message)))
 
 
 def tsv_text(experiments: list[Experiment]) -> str:

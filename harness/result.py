@@ -4,9 +4,12 @@ Values only: no I/O and no judgement. They travel as one JSON object a line.
 """
 
 import json
+import types
+import typing
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Self
+from functools import cache
+from typing import Any, Final, Self
 
 
 class Outcome(StrEnum):
@@ -31,7 +34,10 @@ class RecordError(ValueError):
 
 
 class Record:
-    """JSON for the frozen dataclasses of this package: unknown keys are ignored, missing ones are errors."""
+    """JSON for frozen dataclasses: unknown keys are ignored, missing ones and values of another type are errors.
+
+    A list's or object's own contents are not looked into.
+    """
 
     def to_json(self) -> str:
         """One line of JSON, without the newline."""
@@ -42,11 +48,11 @@ class Record:
         """Read what `to_json` wrote.
 
         Raises:
-            RecordError: not a JSON object, or a field without a default is missing.
+            RecordError: not a JSON object, a field without a default is missing, or one is of another type.
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter: a thousand brackets
             raise RecordError(f"not JSON: {error}") from None
         return cls.from_dict(data)
 
@@ -55,11 +61,38 @@ class Record:
         """The same, from an object that is already parsed."""
         if not isinstance(data, dict):
             raise RecordError(f"not an object: {str(data)[:80]!r}")
-        names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        hints = _field_types(cls)  # type: ignore[arg-type]  # a class is hashable
+        for name in hints.keys() & data.keys():
+            if not _fits(data[name], hints[name]):
+                raise RecordError(f"{name} cannot be {str(data[name])[:80]!r}")
         try:
-            return cls(**{k: v for k, v in data.items() if k in names})
+            return cls(**{k: v for k, v in data.items() if k in hints})
         except TypeError as error:
             raise RecordError(str(error)) from None
+
+
+@cache
+def _field_types(record: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(record)
+    return {f.name: hints[f.name] for f in fields(record)}
+
+
+_JSON_TYPES: Final = frozenset({bool, int, float, str, list, dict, types.NoneType})
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a JSON value is of a field's type; a whole number is a float, too, and true is no number.
+
+    Types that JSON does not have are for the record itself to check.
+    """
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, one) for one in typing.get_args(hint))
+    kind = typing.get_origin(hint) or hint
+    if kind not in _JSON_TYPES:
+        return True
+    if kind in {int, float} and isinstance(value, bool):
+        return False
+    return isinstance(value, int | float if kind is float else kind)
 
 
 @dataclass(frozen=True)

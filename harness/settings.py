@@ -33,8 +33,8 @@ class Preset:
         eval_rows: rows a batch in evaluation; training's batch belongs to the genome.
         eval_tokens: tokens scored, a multiple of `eval_rows * sequence_len`.
         budget_s: training seconds on the harness's clock, unless the session says otherwise.
-        warmup_steps: first steps that are not charged (allocation, compilation), at most.
-        warmup_s: wall seconds of those steps, at most.
+        warmup_steps: first steps that are not charged (allocation, compilation), nor is what comes before them.
+        warmup_s: seconds that are not charged, at most, whatever they were spent on.
         wall_factor: a run is killed at `wall_factor * budget + wall_grace_s` seconds on the wall, whatever its
             clock says.
         wall_grace_s: start-up allowance in that deadline.

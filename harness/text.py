@@ -7,8 +7,11 @@ instruction in it look like ours.
 import re
 from typing import Final
 
-# C0 and C1 controls, DEL, and the bidirectional and zero-width marks that can disguise what a line says.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# C0 and C1 controls, DEL; line separators that are no newline; the bidirectional, zero-width and tag characters that
+# can disguise what a line says, or say it to an agent alone; and lone surrogates, which no file can hold.
+_CONTROL: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)
 # CSI, OSC/DCS/PM/APC/SOS up to their terminator (or the line's end: an open one must not hide what follows),
 # and two-character escapes.
 _ESCAPE: Final = re.compile(
@@ -18,7 +21,7 @@ _SLUG: Final = re.compile(r"[^a-z0-9]+")
 
 
 def clean(text: str) -> str:
-    """`text` without escape sequences and control characters; newlines and tabs stay, carriage returns become newlines."""
+    """`text` without escapes and control characters; newlines and tabs stay, carriage returns are newlines."""
     text = _ESCAPE.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROL.sub("", text)
 
@@ -36,5 +39,5 @@ def tail(data: bytes, lines: int = 20, width: int = 200) -> list[str]:
 
 
 def slug(text: str, limit: int = 24) -> str:
-    """`text` as a file name and branch name: lower-case letters, digits and single hyphens; empty if nothing is left."""
+    """`text` as a file or branch name: lower-case letters, digits and single hyphens; empty if nothing is left."""
     return _SLUG.sub("-", text.lower()).strip("-")[:limit].rstrip("-")

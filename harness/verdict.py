@@ -4,6 +4,7 @@ Pure. It does not yet weigh a gain against the noise between runs: a lower numbe
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -22,7 +23,7 @@ class Verdict(StrEnum):
 
 
 # results.tsv knows three words; an aborted run has no row there.
-TSV_STATUS: Final = {
+TSV_STATUS: Final[Mapping[str, str]] = {
     Verdict.KEEP: "keep",
     Verdict.DISCARD: "discard",
     Verdict.CRASH: "crash",
@@ -48,6 +49,10 @@ def judge(result: RunResult, incumbent: float | None) -> Judgement:
             return Judgement(Verdict.TIMEOUT, result.reason or "the run passed its deadline")
         case Outcome.ABORTED:
             return Judgement(Verdict.ABORTED, result.reason or "the run was stopped")
+        case Outcome.OK:
+            pass
+        case unknown:
+            return Judgement(Verdict.CRASH, f"the run ended in a way that is not known here ({unknown})")
     bpb = result.val_bpb
     if bpb is None or not math.isfinite(bpb) or bpb <= 0:
         return Judgement(Verdict.CRASH, f"the run ended without a usable val_bpb ({bpb})")

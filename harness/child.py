@@ -1,0 +1,124 @@
+"""Inside the sandbox: runs `train.py` under the harness's clock and saves its weights.
+
+Started as `python -I -m harness.child READ_FD WRITE_FD`. It reads a request, says that it is ready, waits for "go",
+and then writes progress and one last record: done or crash. It does not score anything.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_model
+
+from harness.batches import training_batches
+from harness.clock import Budget, clock_kind, reader
+from harness.corpus import Corpus, CorpusError, open_corpus
+from harness.genome_file import GenomeError, load_genome
+from harness.inside import begin, choose_device, describe, leave, report_crash, seed_everything
+from harness.pipes import Channel
+from harness.settings import Preset
+from harness.training import ModelSpec, TrainingRun
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What the runner asks of this process.
+
+    Attributes:
+        genome: absolute path of the file to run, which hashes to `genome_sha256`.
+        weights: absolute path to save the weights at.
+        corpus: absolute path of the prepared corpus; only its training split is opened.
+        device: "cpu", "cuda" or "auto".
+        budget_s: seconds to train for.
+    """
+
+    genome: str
+    genome_sha256: str
+    weights: str
+    corpus: str
+    device: str
+    seed: int
+    budget_s: float
+    preset: Preset
+
+    @classmethod
+    def from_message(cls, message: dict[str, Any]) -> "TrainRequest":
+        """Read it from what came over the pipe."""
+        return cls(**{**message, "preset": Preset(**message["preset"])})
+
+
+def train(request: TrainRequest, corpus: Corpus, device: torch.device, channel: Channel) -> None:
+    """Run the genome from top to bottom; raises what it raises. On return its last record is written."""
+    seed_everything(request.seed)
+    synchronise = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
+    kind = clock_kind(device.type)
+    now = reader(kind, synchronise)
+    budget = Budget(request.budget_s, request.preset, began=now())
+    genome = load_genome(Path(request.genome), request.genome_sha256, needs=("build_model", "train"))
+    spec = ModelSpec(request.preset.vocab_size, request.preset.sequence_len)
+    run = TrainingRun(
+        spec,
+        device,
+        request.seed,
+        budget,
+        now=now,
+        open_batches=lambda rows: training_batches(corpus, rows, spec.sequence_len, device.type),
+        report=lambda spent, steps: channel.send(kind="progress", spent_s=spent, steps=steps),
+    )
+    model = genome.build_model(spec)
+    if not isinstance(model, torch.nn.Module):
+        raise GenomeError(f"build_model returned a {type(model).__name__}, not a torch.nn.Module")
+    model.to(device)
+    genome.train(model, run)
+    spent = budget.charge(now())
+    if (late := budget.overrun(now())) > 0:
+        raise GenomeError(
+            f"training took {spent:.1f} s of a budget of {budget.seconds:.1f} s, {late:.1f} s more than is tolerated; "
+            "train for as long as run.batches() gives batches, in shorter steps"
+        )
+    save_model(model, request.weights)
+    channel.send(
+        kind="done",
+        spent_s=spent,
+        steps=run.steps,
+        tokens=run.tokens,
+        clock=kind,
+        device=describe(device),
+        gpu_memory_bytes=torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0,
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the one request."""
+    channel = begin(arguments)
+    message = channel.receive()
+    if message is None:
+        return
+    request = TrainRequest.from_message(message)
+    try:
+        device = choose_device(request.device)
+        if device.type == "cpu":
+            torch.set_num_threads(1)  # see harness.run_environment
+        else:
+            torch.zeros(1, device=device)  # raises here, not in the genome, where there is no such device
+        corpus = open_corpus(Path(request.corpus), splits=("train",))
+    except (CorpusError, RuntimeError, AssertionError) as error:  # torch raises the latter two without CUDA
+        channel.send(kind="unready", reason=str(error))
+        return
+    channel.send(kind="ready")
+    if channel.receive() is None:
+        return
+    os.umask(0o077)
+    try:
+        train(request, corpus, device, channel)
+    except BaseException as error:  # noqa: BLE001 - whatever a genome raises, SystemExit too, is its crash
+        report_crash(channel, error, Path(request.genome))
+    leave()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,86 @@
+"""Inside the sandbox: builds the model from the genome, loads the weights, and answers token rows with logits.
+
+The scorer forks it before it has opened anything. It never sees a target, opens no corpus and computes no loss.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from safetensors.torch import load_model
+
+from harness.genome_file import GenomeError, load_genome
+from harness.inside import choose_device, leave, report_crash, seed_everything
+from harness.logits_memory import ChunkShape, view
+from harness.pipes import Channel
+from harness.process_tree import die_with_parent
+from harness.training import ModelSpec
+
+Array = np.ndarray[Any, Any]
+
+
+def load(genome_file: Path, sha256: str, weights: Path, spec: ModelSpec, device: torch.device) -> torch.nn.Module:
+    """The trained model, ready to be asked; raises what the genome raises."""
+    if not weights.is_file():
+        raise GenomeError("no weights were saved")
+    genome = load_genome(genome_file, sha256, needs=("build_model",))
+    model = genome.build_model(spec)
+    if not isinstance(model, torch.nn.Module):
+        raise GenomeError(f"build_model returned a {type(model).__name__}, not a torch.nn.Module")
+    load_model(model, weights)
+    return model.to(device).eval()
+
+
+def answer(model: torch.nn.Module, tokens: Array, logits: Array, device: torch.device) -> None:
+    """Ask the model for the logits of `tokens` (N, T) and put them into `logits` (N, T, V); no gradients are kept.
+
+    Raises:
+        GenomeError: they are of another shape, or no numbers.
+        BaseException: what the model raises.
+    """
+    with torch.no_grad():
+        output = model(torch.from_numpy(tokens.copy()).to(device))
+    if not isinstance(output, torch.Tensor) or tuple(output.shape) != logits.shape:
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise GenomeError(f"the model answered {shape} to tokens {tokens.shape}; it must answer logits {logits.shape}")
+    if not output.dtype.is_floating_point:
+        raise GenomeError(f"the model answered logits of type {output.dtype}; they must be floating point numbers")
+    torch.from_numpy(logits).copy_(output)
+
+
+def serve(channel: Channel, memory_fd: int, message: dict[str, Any]) -> None:
+    """Load what the first message names, then answer every further one until the scorer hangs up."""
+    shape = ChunkShape(**message["shape"])
+    spec = ModelSpec(shape.vocab_size, shape.sequence_len)
+    genome, sha256, weights = Path(message["genome"]), message["genome_sha256"], Path(message["weights"])
+    tokens, logits = view(memory_fd, shape)
+    try:
+        device = choose_device(message["device"])
+        seed_everything(message["seed"])
+        model = load(genome, sha256, weights, spec, device)
+        channel.send(kind="loaded", params=sum(p.numel() for p in model.parameters()))
+        while (chunk := channel.receive()) is not None:
+            count = chunk["rows"]
+            answer(model, tokens[:count], logits[:count], device)
+            channel.send(kind="answered")
+    except BaseException as error:  # noqa: BLE001 - whatever a genome raises, SystemExit too, is its crash
+        report_crash(channel, error, genome)
+
+
+def run(read_fd: int, write_fd: int, memory_fd: int) -> NoReturn:
+    """Be the model's process, in a child that was just forked: serve the one scorer, and end."""
+    die_with_parent()
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - a path of each would open one more
+        if (fd := int(name)) > 2 and fd not in {read_fd, write_fd, memory_fd}:
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.close(fd)  # above all the scorer's own pipe, on which it says the score
+    os.setsid()
+    channel = Channel(read_fd, write_fd)
+    try:
+        if (message := channel.receive()) is not None:
+            serve(channel, memory_fd, message)
+    finally:
+        leave()

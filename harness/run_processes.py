@@ -1,0 +1,95 @@
+"""The processes of a run: how they are started, and all ended.
+
+The trainer (`harness.child`) and the scorer (`harness.evaluate`), below which is the model's process
+(`harness.model_host`). What they say is not read here.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from harness.child_process import ChildProcess
+from harness.process_tree import adopting_orphans, children, end_descendants
+from harness.run_environment import run_environment
+from harness.run_log import RunLog
+from harness.watch import Talk, Watch
+
+
+class RunProcesses:
+    """What a run has started; made by `run_processes`."""
+
+    def __init__(self, run_id: str, scratch: Path, log_fd: int, watch: Watch, stack: contextlib.ExitStack) -> None:
+        self.watch: Final = watch
+        self._run_id = run_id
+        self._scratch = scratch
+        self._log_fd = log_fd
+        self._stack = stack
+        self._spared = children()
+        stack.callback(end_descendants, self._spared)
+
+    def start_trainer(self) -> Talk:
+        """Start the trainer, which imports and then waits for its request."""
+        return self._talk("harness.child")
+
+    def start_scorer(self) -> Talk:
+        """Start the scorer, which forks the model's process; the runner talks to the scorer alone."""
+        scorer = self._talk("harness.evaluate")
+        self._spared |= {scorer.child.pid}
+        return scorer
+
+    def end_trainer(self, trainer: Talk) -> None:
+        """End what is left of the trainer: itself, and whatever it started."""
+        trainer.child.kill()
+        end_descendants(self._spared)
+
+    def _talk(self, module: str) -> Talk:
+        """Start a module as a child and talk to it over a pair of pipes."""
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            their_read, write = os.pipe()
+            theirs.callback(os.close, their_read)
+            ours.callback(os.close, write)
+            read, their_write = os.pipe()
+            theirs.callback(os.close, their_write)
+            ours.callback(os.close, read)
+            environment = run_environment(os.environ, self._run_id, str(self._scratch))
+            child = ChildProcess(module, [their_read, their_write], environment, self._scratch, self._log_fd)
+            ours.callback(child.close)
+            self._stack.push(ours.pop_all())
+        return Talk(child, write, read)
+
+
+@contextlib.contextmanager
+def run_processes(
+    run_id: str, scratch: Path, log_path: Path, deadline: float, stop_fd: int | None
+) -> Iterator[RunProcesses]:
+    """What is needed to start a run's processes; at the end all of them are dead, and the log is whole.
+
+    Args:
+        run_id: marks them in their environment.
+        scratch: the directory that they may write to.
+        log_path: where what they print goes.
+        deadline: on `time.monotonic`.
+        stop_fd: readable when the run must be aborted.
+
+    Raises:
+        OSError: the log cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        log = RunLog(log_path)
+        stack.callback(log.close)
+        log_read, log_write = _pipe(stack)
+        watch = Watch(log, log_read, deadline, stop_fd)
+        stack.callback(watch.close)
+        stack.callback(watch.drain)
+        stack.enter_context(adopting_orphans())
+        yield RunProcesses(run_id, scratch, log_write, watch, stack)
+
+
+def _pipe(stack: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe's reading and writing end, closed with the stack."""
+    read, write = os.pipe()
+    stack.callback(os.close, read)
+    stack.callback(os.close, write)
+    return read, write

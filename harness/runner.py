@@ -1,0 +1,242 @@
+"""Outside the sandbox: runs one genome to its end and says what came of it.
+
+It keeps the wall deadline, ends every process of the run, and believes no line of output: what the trainer says only
+describes the run, and the scorer alone says what it is worth. All processes start at once, so that their imports are
+over before the clock begins. It imports no torch, and judges nothing.
+
+The process that calls `run` must have nothing else going on in other threads: every child process that it gets in the
+meantime is taken to be the run's, and ended.
+"""
+
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from harness import __version__
+from harness.child_process import describe_end
+from harness.genome_file import sha256_of
+from harness.pipes import Message
+from harness.result import Outcome, Phase, RunProgress, RunRequest, RunResult
+from harness.run_processes import RunProcesses, run_processes
+from harness.settings import PRESETS, Preset
+from harness.text import one_line
+from harness.watch import DeadlineError, StoppedError, Talk
+
+SANDBOX: Final = "none: own process group, scrubbed environment, wall deadline; files and network are not confined"
+WEIGHTS_FILE: Final = "weights.safetensors"
+
+_PROGRESS_EVERY_S: Final = 0.2
+
+OnRecord = Callable[[RunProgress], None]
+
+
+def run(request: RunRequest, on_record: OnRecord, stop_fd: int | None = None) -> RunResult:
+    """Train and score one genome. Whatever the genome does, this returns a result.
+
+    What it printed is in `run.log` beside the scratch directory, its weights are in the scratch directory.
+
+    Args:
+        request: what to run.
+        on_record: told where the run is, a few times a second.
+        stop_fd: a descriptor; when it becomes readable the run is aborted.
+    """
+    return _Run(request, on_record).go(stop_fd, weights=None)
+
+
+def evaluate(request: RunRequest, weights: Path, on_record: OnRecord, stop_fd: int | None = None) -> RunResult:
+    """Score weights that a run of the genome saved, without training; else as `run`."""
+    return _Run(request, on_record).go(stop_fd, weights)
+
+
+class _EndedError(Exception):
+    """The run is over before its score."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class _Run:
+    """One run in progress, and what is known of it so far."""
+
+    def __init__(self, request: RunRequest, on_record: OnRecord) -> None:
+        self._started = time.monotonic()
+        self._request = request
+        self._on_record = on_record
+        self._genome = Path(request.genome)
+        self._scratch = Path(request.scratch)
+        self._log = self._scratch.parent / "run.log"
+        self._genome_sha256 = ""
+        self._reported_at = -math.inf
+        self._known: dict[str, Any] = {}  # fields of the result, from the scorer and the trainer
+        self._gpu_bytes = 0.0
+        self._resident_kib = 0
+
+    def go(self, stop_fd: int | None, weights: Path | None) -> RunResult:
+        """Everything, from the checks to the record."""
+        allowed_s = 0.0
+        outcome, reason = Outcome.OK, ""
+        try:
+            preset = self._checked_preset()
+            self._genome_sha256 = self._hash_genome()
+            allowed_s = preset.wall_factor * self._request.budget_s + preset.wall_grace_s
+            deadline = self._started + allowed_s
+            with run_processes(self._request.run_id, self._scratch, self._log, deadline, stop_fd) as processes:
+                self._steps(processes, preset, weights)
+        except _EndedError as end:
+            outcome, reason = end.outcome, one_line(end.reason)
+        except DeadlineError:
+            outcome, reason = Outcome.TIMEOUT, f"killed at the wall deadline, {allowed_s:.0f} s after the start"
+        except StoppedError:
+            outcome, reason = Outcome.ABORTED, "stopped from outside"
+        except OSError as error:  # the machine's doing: a full disk, no more processes
+            outcome, reason = Outcome.ABORTED, one_line(f"the harness could not run it: {error}")
+        return self._result(outcome, reason)
+
+    def _checked_preset(self) -> Preset:
+        request = self._request
+        if request.preset not in PRESETS:
+            raise _EndedError(Outcome.ABORTED, f"there is no preset {request.preset!r}")
+        if not (math.isfinite(request.budget_s) and request.budget_s > 0):
+            raise _EndedError(
+                Outcome.ABORTED, f"the budget must be a positive number of seconds, not {request.budget_s}"
+            )
+        if not self._scratch.is_dir():
+            raise _EndedError(Outcome.ABORTED, f"there is no directory {self._scratch}")
+        return PRESETS[request.preset]
+
+    def _hash_genome(self) -> str:
+        try:
+            return sha256_of(self._genome.read_bytes())
+        except OSError as error:
+            raise _EndedError(Outcome.CRASH, f"{self._genome.name} cannot be read: {error.strerror}") from None
+
+    def _steps(self, processes: RunProcesses, preset: Preset, weights: Path | None) -> None:
+        """Train unless there are weights, then score; raises how the run ended if not with a score."""
+        request = self._request
+        self._report(Phase.STARTING)
+        scorer = processes.start_scorer()
+        scorer.send({"corpus": request.corpus, "preset": asdict(preset)})
+        trainer = processes.start_trainer() if weights is None else None
+        if trainer is not None:
+            trainer.send(
+                {
+                    "genome": request.genome,
+                    "genome_sha256": self._genome_sha256,
+                    "weights": str(self._scratch / WEIGHTS_FILE),
+                    "corpus": request.corpus,
+                    "device": request.device,
+                    "seed": request.seed,
+                    "budget_s": request.budget_s,
+                    "preset": asdict(preset),
+                }
+            )
+        self._known["corpus"] = str(self._when_ready(processes, scorer).get("corpus", ""))
+        if trainer is not None:
+            self._when_ready(processes, trainer)
+            self._train(processes, trainer)
+        self._score(processes, scorer, weights or self._scratch / WEIGHTS_FILE)
+
+    def _when_ready(self, processes: RunProcesses, talk: Talk) -> Message:
+        for message in processes.watch.messages(talk):
+            if message.get("kind") == "ready":
+                return message
+            if message.get("kind") == "unready":
+                raise _EndedError(Outcome.ABORTED, str(message.get("reason")))
+        talk.child.reap()
+        raise _EndedError(
+            Outcome.ABORTED, f"the harness did not start ({describe_end(talk.child.exit_code)}); {self._log} says why"
+        )
+
+    def _train(self, processes: RunProcesses, trainer: Talk) -> None:
+        self._report(Phase.TRAINING)
+        trainer.send({"kind": "go"})
+        done, crash = False, ""
+        try:
+            for message in processes.watch.messages(trainer):
+                match message.get("kind"):
+                    case "progress":
+                        self._learn(message)
+                        self._report(Phase.TRAINING, often=True)
+                    case "done":
+                        done = True
+                        self._learn(message)
+                    case "crash":
+                        crash = str(message.get("reason"))
+        finally:
+            processes.end_trainer(trainer)
+            if usage := trainer.child.usage:
+                self._resident_kib = usage.ru_maxrss
+        if crash:
+            raise _EndedError(Outcome.CRASH, crash)
+        if not done or trainer.child.exit_code != 0:
+            end = describe_end(trainer.child.exit_code)
+            raise _EndedError(Outcome.CRASH, f"{self._genome.name} ended its process before it was done ({end})")
+
+    def _score(self, processes: RunProcesses, scorer: Talk, weights: Path) -> None:
+        self._report(Phase.EVALUATING)
+        scorer.send(
+            {
+                "genome": self._request.genome,
+                "genome_sha256": self._genome_sha256,
+                "weights": str(weights),
+                "device": self._request.device,
+                "seed": self._request.seed,
+            }
+        )
+        for message in processes.watch.messages(scorer):
+            if message.get("kind") == "crash":
+                raise _EndedError(Outcome.CRASH, str(message.get("reason")))
+            if message.get("kind") == "score":
+                self._known["val_bpb"] = float(message["val_bpb"])
+                self._known["params"] = int(message["params"])
+                return
+        scorer.child.reap()
+        raise _EndedError(Outcome.ABORTED, f"the scorer failed ({describe_end(scorer.child.exit_code)})")
+
+    def _learn(self, message: Message) -> None:
+        """Note what the trainer says of itself. The genome lives there: forms are checked and text is cleaned."""
+        self._known["training_s"] = _number(message.get("spent_s"))
+        for name in ("steps", "tokens"):
+            self._known[name] = int(_number(message.get(name)))
+        for name in ("clock", "device"):
+            self._known[name] = one_line(str(message.get(name, "")), 100)
+        self._gpu_bytes = _number(message.get("gpu_memory_bytes"))
+
+    def _report(self, phase: Phase, often: bool = False) -> None:
+        now = time.monotonic()
+        if often and now - self._reported_at < _PROGRESS_EVERY_S:
+            return
+        self._reported_at = now
+        spent, steps = self._known.get("training_s", 0.0), self._known.get("steps", 0)
+        self._on_record(RunProgress(self._request.run_id, phase, spent, self._request.budget_s, steps))
+
+    def _result(self, outcome: Outcome, reason: str) -> RunResult:
+        return RunResult(
+            run_id=self._request.run_id,
+            commit=self._request.commit,
+            outcome=outcome,
+            reason=reason,
+            memory_gb=self._gpu_bytes / 2**30 or self._resident_kib / 2**20,  # Linux counts the latter in KiB
+            total_s=time.monotonic() - self._started,
+            preset=self._request.preset,
+            seed=self._request.seed,
+            genome_sha256=self._genome_sha256,
+            sandbox=SANDBOX,
+            log=str(self._log),
+            versions={"harness": __version__, "torch": version("torch"), "python": platform.python_version()},
+            **self._known,
+        )
+
+
+def _number(value: object) -> float:
+    """A finite number that is not negative, whatever came."""
+    if isinstance(value, int | float) and abs(value) < 1e18:  # false for NaN, too
+        return max(0.0, float(value))
+    return 0.0
