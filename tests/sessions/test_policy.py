@@ -305,5 +305,5 @@ class Night(RuleBasedStateMachine):
             self.idle += 1
 
 
-Night.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Night.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestNight = Night.TestCase

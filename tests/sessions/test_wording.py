@@ -54,7 +54,14 @@ def _experiment(**changes: object) -> Experiment:
     return Experiment.from_dict({**fields, **changes})
 
 
-_CRASH = {"verdict": "crash", "reason": "NameError: DEPHT", "val_bpb": None, "delta": None, "best": 1.52, "result": {}}
+_CRASH: dict[str, object] = {
+    "verdict": "crash",
+    "reason": "NameError: DEPHT",
+    "val_bpb": None,
+    "delta": None,
+    "best": 1.52,
+    "result": {},
+}
 
 
 def _keys(block: str) -> list[str]:
