@@ -76,11 +76,13 @@ def _gitpython() -> Any:
 
 @contextlib.contextmanager
 def _present(git: Any) -> Iterator[None]:
-    """What runs in this needs the git program, which may have gone since GitPython saw it."""
+    """What runs in this needs the git program, which may have gone since GitPython saw it, and the disk."""
     try:
         yield
     except git.GitCommandNotFound:
         raise LabError("git is gone from PATH; install it (for example: apt install git)") from None
+    except OSError as error:
+        raise LabError(f"git cannot do its work: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -200,12 +202,11 @@ class Checkout:
         """Write a commit's regular files into a new directory, byte by byte; links and submodules are left out.
 
         Raises:
-            LabError: there is no such commit, or it holds a path that leads outside.
-            OSError: the disk is full, or the directory exists.
+            LabError: there is no such commit, it holds a path that leads outside, or the files cannot be written.
         """
         git = _gitpython()
-        into.mkdir(mode=0o700)
         with _present(git), git.Repo(self.git_dir or self.work_tree) as repository:
+            into.mkdir(mode=0o700)
             repository.git.update_environment(**self._environment(None))
             try:
                 for item in repository.commit(commit).tree.traverse():

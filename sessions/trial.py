@@ -1,0 +1,84 @@
+"""One experiment's run: a working copy of its commit, the request to the harness, and the result made fit to record.
+
+It judges nothing, and touches neither git's branches nor a ledger.
+"""
+
+import asyncio
+import math
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from harness.result import Outcome, RunRequest, RunResult
+from harness.text import one_line
+from sessions.harness_process import OnProgress
+from sessions.inflight import Pending
+from sessions.lab import Lab, LabError
+from sessions.persistence import GivenUpError, Persistence
+from sessions.store import SessionDir, SessionSpec
+
+Run = Callable[[RunRequest, OnProgress, asyncio.Event], Awaitable[RunResult]]
+
+# The same for every run: what is compared is the change, not the luck.
+_SEED: Final = 0
+_COPY: Final = "copy"
+_SCRATCH: Final = "scratch"
+
+
+async def run_trial(
+    one: Pending,
+    session: SessionDir,
+    spec: SessionSpec,
+    lab: Lab,
+    persistence: Persistence,
+    run: Run,
+    on_progress: OnProgress,
+    abort: asyncio.Event,
+) -> RunResult:
+    """Run a commit and return its result, which is about this run and no other, whatever `run` says."""
+    folder = session.runs / str(one.number)
+    request = RunRequest(
+        run_id=one.run_id,
+        commit=one.commit,
+        genome=str(folder / _COPY / spec.genome[0]),
+        scratch=str(folder / _SCRATCH),
+        corpus=spec.corpus,
+        preset=spec.preset,
+        budget_s=spec.budget_s,
+        seed=_SEED,
+        device=spec.device,
+    )
+
+    def prepare() -> None:
+        shutil.rmtree(folder, ignore_errors=True)  # an earlier attempt's
+        folder.mkdir(mode=0o700, parents=True)
+        lab.export(one.commit, folder / _COPY)
+        (folder / _SCRATCH).mkdir(mode=0o700)
+
+    try:
+        await persistence.carry_out(prepare, unless=abort)
+    except GivenUpError:
+        return aborted(one, "stopped before it started")
+    except LabError as error:
+        return aborted(one, str(error))
+    if abort.is_set():
+        return aborted(one, "stopped before it started")
+    result = await run(request, on_progress, abort)
+    if (result.run_id, result.commit) != (one.run_id, one.commit):
+        return aborted(one, f"the runner answered for another run: {result.run_id}")
+    if result.val_bpb is not None and not math.isfinite(result.val_bpb):
+        # JSON knows no such number.
+        result = replace(result, val_bpb=None, reason=result.reason or f"val_bpb is {result.val_bpb}")
+    return result
+
+
+def aborted(one: Pending, reason: str) -> RunResult:
+    """The result of a run that says nothing of its commit."""
+    return RunResult(one.run_id, one.commit, Outcome.ABORTED, one_line(reason), seed=_SEED)
+
+
+def clear_away(session: SessionDir, number: int) -> None:
+    """Delete an experiment's working copy and weights; what it printed stays."""
+    for name in (_COPY, _SCRATCH):
+        shutil.rmtree(session.runs / str(number) / name, ignore_errors=True)
