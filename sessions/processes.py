@@ -88,15 +88,20 @@ async def end_session(leader: int, leader_ended: Callable[[], bool], grace_s: fl
 
 def _members(leader: int, known: set[psutil.Process], *, gone: bool) -> set[psutil.Process]:
     """Who lives of those already known, of the leader's session, and below any of them."""
-    found = set(known)
-    if not (gone and psutil.pid_exists(leader)):  # otherwise the number, and the session's, belong to somebody else now
-        for process in psutil.process_iter():
+    pids = {process.pid for process in known if _lives(process)}
+    if not gone:
+        pids.add(leader)
+    if not (gone and psutil.pid_exists(leader)):  # otherwise the number, and the session's, is somebody else's now
+        for pid in psutil.pids():
             with contextlib.suppress(OSError):
-                if os.getsid(process.pid) == leader:
-                    found.add(process)
-    for process in list(found):
+                if os.getsid(pid) == leader:
+                    pids.add(pid)
+    for pid in list(pids):
+        pids.update(_below(pid))
+    found = set(known)  # keeps who they were: a number that is used again is another process
+    for pid in pids:
         with contextlib.suppress(psutil.Error):
-            found.update(process.children(recursive=True))
+            found.add(psutil.Process(pid))
     return {process for process in found if _lives(process)}
 
 

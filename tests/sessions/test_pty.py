@@ -15,6 +15,7 @@ import pytest
 
 from sessions import processes
 from sessions.pty import BACKLOG, AgentPty, PtyError
+from sessions.screen import Screen
 
 ENV = {"PATH": os.environ["PATH"], "LINES": "7", "COLUMNS": "7", "TERM": "dumb", "MINE": "yes"}
 QUICK_S = 0.15
@@ -203,6 +204,16 @@ def test_long_text_is_delivered_as_the_agent_reads(python: Launch) -> None:
     assert b"True." in until(agent, b"e.")
 
 
+def test_query_is_answered_by_the_screen(python: Launch) -> None:
+    """An agent that asks its terminal where the cursor is gets the screen's answer back through the terminal."""
+    agent = python("tty.setraw(0); os.write(1, b'abc\\x1b[6n'); say(f'<{os.read(0, 100)!r}>')")
+    screen = Screen(100, 30, agent.write)
+    while ">" not in screen.text()[0]:
+        select.select([agent.fd], [], [])
+        screen.feed(agent.read() or b"")
+    assert screen.text()[0] == r"abc<b'\x1b[1;4R'>"
+
+
 def test_agent_that_never_reads_stops_nobody(python: Launch) -> None:
     """Typing never waits; past a megabyte it is refused whole, with a line that says why."""
     agent = python("tty.setraw(0); say('ready'); signal.pause()")
@@ -268,32 +279,32 @@ def test_resize_is_told_and_clamped(python: Launch, asked: tuple[int, int], give
     assert str(given).encode() in until(agent, b";")
 
 
-async def hung_up(agent: AgentPty, grace_s: float = QUICK_S) -> tuple[int | None, bytes]:
-    """End it while reading on, as a supervisor does; its status and last words."""
-    loop, words = asyncio.get_running_loop(), bytearray()
+async def hung_up(agent: AgentPty, grace_s: float = QUICK_S) -> int | None:
+    """End it while reading on, as a supervisor does."""
+    loop = asyncio.get_running_loop()
 
     def drain() -> None:
         try:
-            words.extend(agent.read() or b"")
+            agent.read()
         except EOFError:
             loop.remove_reader(agent.fd)
 
     loop.add_reader(agent.fd, drain)
     try:
-        status = await agent.hang_up(grace_s)
-        drain()
+        return await agent.hang_up(grace_s)
     finally:
         loop.remove_reader(agent.fd)
-    return status, bytes(words)
 
 
 async def test_polite_agent_says_goodbye(python: Launch) -> None:
     """SIGHUP comes first, and an agent that handles it ends in its own way."""
     agent = python(
-        "signal.signal(signal.SIGHUP, lambda *_: (say('bye'), sys.exit(7)))\nsay('ready')\nwhile True: signal.pause()"
+        "signal.signal(signal.SIGHUP, lambda *_: (os.write(1, b'bye'), os._exit(7)))\n"
+        "say('ready')\nwhile True: signal.pause()"
     )
     until(agent, b"ready\r\n")
-    assert await hung_up(agent, grace_s=20) == (7, b"bye\r\n")
+    assert await agent.hang_up(20) == 7
+    assert until(agent, b"bye") == b"bye"
 
 
 @pytest.mark.parametrize(("ignored", "status"), [([], -1), (["SIGHUP"], -15), (["SIGHUP", "SIGTERM"], -9)])
@@ -302,7 +313,7 @@ async def test_ladder_goes_as_far_as_it_must(python: Launch, ignored: list[str],
     ignore = "".join(f"signal.signal(signal.{name}, signal.SIG_IGN)\n" for name in ignored)
     agent = python(ignore + "say('ready')\nwhile True: signal.pause()")
     until(agent, b"ready")
-    assert (await hung_up(agent))[0] == status
+    assert await hung_up(agent) == status
 
 
 async def test_agent_that_floods_and_ignores_is_ended(python: Launch) -> None:
@@ -311,7 +322,7 @@ async def test_agent_that_floods_and_ignores_is_ended(python: Launch) -> None:
         "for s in (1, 15): signal.signal(s, signal.SIG_IGN)\nsay('ready')\nwhile True: os.write(1, b'flood ' * 500)"
     )
     until(agent, b"flood")
-    assert (await hung_up(agent))[0] == -9
+    assert await hung_up(agent) == -9
 
 
 async def test_stopped_agent_is_ended(python: Launch) -> None:
@@ -319,7 +330,7 @@ async def test_stopped_agent_is_ended(python: Launch) -> None:
     agent = python("say('ready'); os.kill(os.getpid(), signal.SIGSTOP); signal.pause()")
     until(agent, b"ready")
     os.waitid(os.P_PID, agent.pid, os.WSTOPPED)
-    assert (await hung_up(agent, grace_s=20))[0] == -1
+    assert await hung_up(agent, grace_s=20) == -1
 
 
 CHILDREN = """
@@ -345,7 +356,7 @@ async def test_nobody_is_left_behind(python: Launch, leaves_first: bool) -> None
     left_before = [family.pop(2)] if leaves_first else []  # in a session of its own, below nobody: out of reach
     if leaves_first:
         ended(agent)
-    status, _ = await hung_up(agent)
+    status = await hung_up(agent)
     assert (status, [pid for pid in family if alive(pid)]) == (5 if leaves_first else -1, [])
     for pid in left_before:
         assert alive(pid)
@@ -355,7 +366,7 @@ async def test_nobody_is_left_behind(python: Launch, leaves_first: bool) -> None
 async def test_hanging_up_twice_is_harmless(launch: Launch) -> None:
     """An agent that is gone is not ended again, and its status stays."""
     agent = launch("cat")
-    first = (await hung_up(agent, grace_s=20))[0]
+    first = await hung_up(agent, grace_s=20)
     assert (first, await agent.hang_up(20)) == (-1, -1)
 
 

@@ -338,6 +338,17 @@ def test_frame_holds_only_what_changed() -> None:
     assert (frame.full, list(frame.rows)) == (False, [1])
 
 
+def test_rows_are_looked_at_once() -> None:
+    """After a look, only rows that were written to are looked at again; a look at a still screen costs no row."""
+    made = screen(data="one\r\ntwo\r\nthree")
+    made.frame_since(None)
+    made.feed(b"!")
+    made._grid.update()
+    assert [y for y, _ in made._grid.dirty_rows()] == [2]
+    made._grid.update()
+    assert list(made._grid.dirty_rows()) == []
+
+
 def test_resize_sends_everything() -> None:
     """After a resize a viewer's old version gets every row in the new size."""
     made = screen(data="one\r\ntwo")
