@@ -70,6 +70,13 @@ class Screen:
         self._stale = True
         self._answer()
 
+    def reset(self) -> None:
+        """Become blank, for another agent: modes, title, signals and a sequence cut short go too; versions go on."""
+        self._terminal.feed(b"\x18\x1bc\x1b]2;\x07")  # CAN ends any sequence; RIS keeps the title
+        self._replies.clear()
+        self.osc7501, self.bells, self.notifications = "", 0, []
+        self._stale = True
+
     def close(self) -> None:
         """Free the terminal now; nothing may be asked of the screen afterwards."""
         self._grid.close()

@@ -367,6 +367,22 @@ def test_scrollback_is_wrapped_back_in() -> None:
     assert made._terminal.get("scrollback_max_bytes", "size_t") > 1 << 20
 
 
+@pytest.mark.parametrize("cut", [b"", b"\x1b]0;half", b"\x1bPhalf", b"\x1b_half", b"\x1b[12", b"\xe4\xb8"])
+def test_reset_leaves_nothing_of_the_old_agent(cut: bytes) -> None:
+    """After a reset, also in the middle of a sequence, all is as on a new screen, and viewers see it change."""
+    made = screen(data="\x1b[?2004h\x1b[?1049h\x1b[?1002h\x1b[>5u\x1b[?2026h\x1b[?25l\x1b[31mtext\x07\x1b]2;title\x07")
+    made.feed(b"\x1b]9;note\x07\x1b]7501;state=idle\x07" + cut)
+    before = made.version
+    made.reset()
+    assert made.version > before
+    new = screen()
+    for one in (made, new):
+        one.feed(b"new")
+    assert made.frame_since(None)[0] == new.frame_since(None)[0]
+    assert (made.input_modes(), made.osc7501, made.bells, made.notifications, made.title) == (b"", "", 0, [], "")
+    assert (made.bracketed_paste, made.alternate_screen, made.synchronized) == (False, False, False)
+
+
 def test_many_screens_can_be_dropped() -> None:
     """Screens that are closed, or only let go, free their memory without harm to the others."""
     kept = screen(data="kept")
