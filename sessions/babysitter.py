@@ -404,7 +404,7 @@ class Babysitter:
 
     def _relaunch(self, reason: str) -> None:
         self._forget_pty()
-        self._screen.feed(b"\x1bc")  # RIS: the old agent's screen and modes are not the new one's
+        self._screen.reset()  # the old agent's screen, modes and signals are not the new one's
         try:
             self.launch()
         except PtyError as error:
