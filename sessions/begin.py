@@ -18,7 +18,7 @@ from sessions import launch
 from sessions.lab import open_lab
 from sessions.profiles import load_profile
 from sessions.seed import GENOME_FILES, seed_lab
-from sessions.store import SessionDir, SessionSpec, cache_home, config_home, create_session, sessions_home
+from sessions.store import SessionDir, SessionSpec, cache_home, config_home, create_session, private_dir, sessions_home, state_home
 
 
 class BeginError(ClearError):
@@ -47,6 +47,7 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
     Raises:
         ClearError: a step failed; nothing of the session is left but a lab that was seeded.
     """
+    private_dir(state_home())
     preset = PRESETS[plan.preset]
     profile = load_profile(plan.agent, config_home())
     argv = plan.argv or profile.argv
@@ -102,6 +103,7 @@ def _prepare_corpus(path: Path, preset: str, say: Callable[[str], None]) -> None
     # Imported here: it brings pyarrow and numpy, which an `attach` need not wait for.
     from harness.corpus import prepare
 
+    private_dir(path.parent)
     prepare(path, PRESETS[preset], say)
 
 

@@ -12,6 +12,10 @@ from typing import Final
 from harness.errors import ClearError
 from sessions.store import SessionDir
 
+# What the supervisor says: that it lives, or, with the reason behind it, that it does not.
+READY: Final = "ready"
+FAILED: Final = "failed: "
+
 # Imports take under a second; the agent gets one more to fail in. The rest is a slow disk.
 _READY_WITHIN_S: Final = 30.0
 
@@ -50,9 +54,9 @@ def start(session: SessionDir) -> None:
     finally:
         os.close(reading)
         process.wait()  # it has forked the supervisor off and is gone
-    if message == "ready":
+    if message == READY:
         return
-    raise LaunchError(message or f"the supervisor died at its start; see {session.log}")
+    raise LaunchError(message.removeprefix(FAILED) or f"the supervisor died at its start; see {session.log}")
 
 
 def _read_to_end(fd: int, within_s: float) -> str:
@@ -72,14 +76,21 @@ class ReadyPipe:
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
 
-    def say(self, message: str) -> None:
-        """Report `message` ("ready", or why not) to whoever started us, if he still listens."""
+    def ready(self) -> None:
+        """The supervisor listens and its agent lives."""
+        self._say(READY)
+
+    def failed(self, reason: str) -> None:
+        """It does not, and why, in one line."""
+        self._say(FAILED + reason)
+
+    def _say(self, message: str) -> None:
         if self._fd is None:
             return
         try:
             os.write(self._fd, message.encode())
         except BrokenPipeError:
-            pass  # he was killed meanwhile: that is what we are detached for
+            pass  # whoever started us was killed meanwhile: that is what we are detached for
         finally:
             os.close(self._fd)
             self._fd = None

@@ -87,7 +87,7 @@ class Supervisor:
         except (ClearError, OSError) as error:
             self.journal.add("failed", reason=one_line(str(error)))
             await self.server.close(str(error))
-            ready.say(f"error: {error}")
+            ready.failed(str(error))
             return
         async with asyncio.TaskGroup() as tasks:
             work = [
@@ -104,10 +104,10 @@ class Supervisor:
     async def _report_start(self, ready: ReadyPipe) -> None:
         """Tell the launcher that the agent lives, or that it ended at once and how."""
         if await self.babysitter.exited_within(_SURVIVE_S):
-            ready.say(f"error: {self.babysitter.obituary()}")
+            ready.failed(self.babysitter.obituary())
             self._stopping.set()
         else:
-            ready.say("ready")
+            ready.ready()
             self.experiments.submit_baseline()
 
     async def _keep_house(self) -> None:
@@ -308,7 +308,7 @@ def main(argv: list[str] | None = None) -> None:
         with locked(session, patience_s=1.0):
             asyncio.run(_supervise(session, ready))
     except (ClearError, OSError) as error:
-        ready.say(f"error: {error}")
+        ready.failed(str(error))
         raise SystemExit(1) from None
 
 

@@ -13,7 +13,7 @@ from harness.verdict import Verdict
 from sessions.client import Connection, UnreachableError, connect
 from sessions.protocol import Status
 from sessions.states import Phase
-from sessions.store import SessionDir, sessions_home, state_home
+from sessions.store import SessionDir, private_dir, sessions_home, state_home
 
 _EXPERIMENTS: Final = 6
 _BUDGET_S: Final = 20.0
@@ -36,12 +36,11 @@ def add(verbs: Any) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    from sessions.begin import Plan, begin
     from sessions.seed import seed_lab
 
-    from sessions.begin import Plan, begin
-
     tag = _free_tag()
-    lab = state_home() / "labs" / tag
+    lab = private_dir(private_dir(state_home()) / "labs") / tag
     print(seed_lab(lab, handicap=True))
     plan = Plan(
         agent="demo",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.settings import EMBEDDED, PRESETS
-from sessions.store import cache_home
+from sessions.store import cache_home, private_dir, state_home
 
 
 def add(verbs: Any) -> None:
@@ -31,6 +31,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from harness.corpus import prepare
 
     quiet = arguments.json
+    private_dir(state_home())
     corpus = prepare(
         corpus_path(EMBEDDED.name), EMBEDDED, say=(lambda _line: None) if quiet else print, fresh=arguments.fresh
     )
