@@ -18,7 +18,16 @@ from sessions import launch
 from sessions.lab import open_lab
 from sessions.profiles import load_profile
 from sessions.seed import GENOME_FILES, seed_lab
-from sessions.store import SessionDir, SessionSpec, cache_home, config_home, create_session, private_dir, sessions_home, state_home
+from sessions.store import (
+    SessionDir,
+    SessionSpec,
+    cache_home,
+    config_home,
+    create_session,
+    private_dir,
+    sessions_home,
+    state_home,
+)
 
 
 class BeginError(ClearError):
