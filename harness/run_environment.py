@@ -6,7 +6,7 @@ from typing import Final
 RUN_ID_VARIABLE: Final = "AUTORESEARCH_RUN_ID"
 
 # Where programs, shared libraries and GPUs are found, and which language errors are in.
-_PASSED_ON: Final = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
+_PASSED_ON: Final = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
 
 # glibc gives freed memory back to the kernel above these sizes; kept, a training step is 8 to 30 % shorter.
 _MALLOC: Final = {

@@ -16,6 +16,8 @@ from harness.pipes import Lines, Message, send
 from harness.run_log import RunLog
 
 _READ_SIZE: Final = 1 << 16
+# More than a pipe holds, and an end to it if one of its writers could not be killed.
+_DRAIN_READS: Final = 64
 
 
 class DeadlineError(Exception):
@@ -71,11 +73,13 @@ class Watch:
             while not ended:
                 ready = self._wait()
                 ended = talk.child.pidfd in ready
-                while data := _read(talk.read_fd):
-                    yield from talk.lines.feed(data)
-                    self._check()
-                if data is not None and not ended:  # it closed the pipe and lives on
-                    with contextlib.suppress(KeyError):
+                if ended or talk.read_fd in ready:
+                    data = _read(talk.read_fd)
+                    while data:
+                        yield from talk.lines.feed(data)
+                        self._check()
+                        data = _read(talk.read_fd) if ended else None  # else the others have their turn first
+                    if data == b"" and not ended:  # it closed the pipe and lives on
                         self._selector.unregister(talk.read_fd)
         finally:
             for fd in (talk.read_fd, talk.child.pidfd):
@@ -83,8 +87,10 @@ class Watch:
                     self._selector.unregister(fd)
 
     def drain(self) -> None:
-        """Move what is left in the log pipe; all its writers are dead, or nobody would come to an end."""
-        while data := _read(self._log_fd):
+        """Move what is left in the log pipe; its writers are dead."""
+        for _ in range(_DRAIN_READS):
+            if not (data := _read(self._log_fd)):
+                return
             self._log.write(data)
 
     def close(self) -> None:
