@@ -161,6 +161,22 @@ def test_sigterm_aborts_and_leaves_nothing(ask: Ask, tmp_path: Path) -> None:
     assert not psutil.pid_exists(int((Path(request.scratch) / "daemon.pid").read_text()))
 
 
+def test_what_a_run_started_ends_with_its_runner(ask: Ask, tmp_path: Path) -> None:
+    """When the runner is killed outright, the processes that it started end, too."""
+    request = ask(MODEL + "old = train\ndef train(model, run):\n    old(model, run)\n    signal.pause()\n")
+    (tmp_path / "request.json").write_text(request.to_json())
+    read, write = os.pipe()
+    command = [sys.executable, "-I", "-m", "harness", "run"]
+    command += ["--request", str(tmp_path / "request.json"), "--events-fd", str(write)]
+    with subprocess.Popen(command, pass_fds=[write]) as runner, open(read, "rb") as events:  # noqa: PTH123 - a descriptor
+        os.close(write)
+        assert any(json.loads(line)["phase"] == "training" for line in events)
+        below = psutil.Process(runner.pid).children(recursive=True)
+        assert len(below) == 3  # the trainer, the scorer and the model's process
+        runner.kill()
+    assert psutil.wait_procs(below, timeout=30)[1] == []
+
+
 def test_a_broken_corpus_is_not_the_genomes_fault(ask: Ask, tmp_path: Path) -> None:
     """Without an intact corpus the run is aborted, not crashed, and the reason says how to mend it."""
     request = RunRequest(**{**vars(ask(MODEL)), "corpus": str(tmp_path / "nowhere")})
