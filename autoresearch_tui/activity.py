@@ -1,0 +1,105 @@
+"""What a session does now, in a glyph, a few words and a tone. Pure.
+
+The order of the cases is the order of importance: what needs a person first, then what the machine does, then
+what the agent does.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from autoresearch_tui.format import duration, progress
+from autoresearch_tui.lines import Line, Tone, line
+from autoresearch_tui.state import Link, SessionView
+from harness.text import one_line
+from sessions.protocol import Running, Status
+from sessions.states import AgentState, Phase
+
+_AGENT: Final[dict[str, tuple[str, str, Tone]]] = {
+    AgentState.STARTING: ("◌", "agent starting", "quiet"),
+    AgentState.WORKING: ("●", "agent working", "busy"),
+    AgentState.WAITING: ("◔", "agent waits", "warn"),
+    AgentState.ASKING: ("?", "agent asks", "warn"),
+    AgentState.FAILING: ("!", "API errors", "bad"),
+    AgentState.LIMITED: ("◔", "usage limit", "warn"),
+    AgentState.EXITED: ("×", "agent exited", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A glyph, words and a tone; `detail` is what may be left out where there is little room."""
+
+    glyph: str
+    words: str
+    tone: Tone
+    detail: str = ""
+
+    def as_line(self, *, detail: bool = True) -> Line:
+        """The activity as a styled line: "● training #5, 3.2/20 s"."""
+        more = f", {self.detail}" if detail and self.detail else ""
+        return line((f"{self.glyph} {self.words}", self.tone), more)
+
+
+def activity(view: SessionView, now: float) -> Activity:
+    """What the session does at `now` (seconds since the epoch)."""
+    status = view.status
+    match view.link:
+        case Link.CONNECTING:
+            return Activity("◌", "connecting", "quiet")
+        case Link.DEAD:
+            return Activity("×", "no supervisor", "bad", "press r to resume")
+        case Link.STOPPED:
+            finished = status is not None and status.phase == Phase.FINISHED
+            return Activity("■", *_said("finished" if finished else "stopped", "quiet", status))
+    if status is None:
+        return Activity("◌", "connecting", "quiet")
+    running = status.run_in_progress()
+    match status.phase:
+        case Phase.PAUSED:
+            return (
+                Activity("‖", "paused", "warn", _run(running))
+                if running
+                else Activity("‖", *_said("paused", "warn", status))
+            )
+        case Phase.PARKED:
+            return Activity("!", *_said("parked", "warn", status))
+        case Phase.FINISHED:
+            return Activity("■", *_said("finished", "good", status))
+    if status.wheel:
+        return Activity("▸", "someone has the wheel", "warn", _run(running) if running else "")
+    if running is not None:
+        return Activity("●", f"{running.phase} #{running.number}", "busy", _progress(running))
+    return _agent(status, now)
+
+
+def _agent(status: Status, now: float) -> Activity:
+    glyph, words, tone = _AGENT.get(status.state, ("◌", one_line(status.state, 20), "quiet"))
+    if status.state in {AgentState.LIMITED, AgentState.ASKING, AgentState.FAILING} and status.evidence:
+        return Activity(glyph, *_without_echo(words, tone, one_line(status.evidence, 60)))
+    since = now - status.state_since
+    return Activity(glyph, words, tone, duration(since) if status.state_since and since >= 1 else "")
+
+
+def _progress(running: Running) -> str:
+    return progress(running.spent_s, running.budget_s) if running.phase == "training" else ""
+
+
+def _run(running: Running) -> str:
+    return " ".join(filter(None, (f"{running.phase} #{running.number}", _progress(running))))
+
+
+def _said(word: str, tone: Tone, status: Status | None) -> tuple[str, Tone, str]:
+    """A phase and its reason."""
+    return _without_echo(word, tone, one_line(status.phase_reason, 80) if status is not None else "")
+
+
+def _without_echo(word: str, tone: Tone, reason: str) -> tuple[str, Tone, str]:
+    """Words, tone and detail; "paused" and "paused by you" are said once."""
+    return (reason, tone, "") if reason.lower().startswith(word) else (word, tone, reason)
+
+
+def attention(view: SessionView) -> str:
+    """What a person should look at, one line; empty where there is nothing."""
+    if view.status is not None and view.link is Link.LIVE:
+        return one_line(view.status.alert)
+    return one_line(view.problem)

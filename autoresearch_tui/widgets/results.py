@@ -1,0 +1,137 @@
+"""The results table: one row an experiment, the newest first, and the reason for the verdict under the cursor."""
+
+from typing import ClassVar, Final
+
+from autoresearch_tui.format import MISSING, bpb, delta
+from autoresearch_tui.lines import Align, Line, Span, Tone, line, row
+from autoresearch_tui.state import Link, SessionView
+from autoresearch_tui.widgets.chart import DISCARDED, FAILED, KEPT
+from autoresearch_tui.widgets.line_view import LineView
+from harness.result import Experiment
+from harness.text import one_line
+from harness.verdict import Verdict
+from sessions.protocol import Running
+
+_GLYPHS: Final[dict[str, Span]] = {
+    Verdict.KEEP: KEPT,
+    Verdict.DISCARD: DISCARDED,
+    Verdict.CRASH: FAILED,
+    Verdict.TIMEOUT: FAILED,
+    Verdict.ABORTED: ("–", "quiet"),
+}
+_Cell = tuple[Line, int, Align]
+
+
+class Results(LineView):
+    """The experiments of one session."""
+
+    has_cursor: ClassVar[bool] = True
+
+    def __init__(self, **names: str) -> None:
+        super().__init__(**names)
+        self._experiments: tuple[Experiment, ...] = ()
+        self._current: Running | None = None
+        self._broken = 0
+
+    def show(self, view: SessionView) -> None:
+        """Show a session's experiments, and the one in progress above them."""
+        running = view.status.run_in_progress() if view.status is not None and view.link is Link.LIVE else None
+        shown = None if running is None else Running(running.number, running.message, running.phase, 0.0)
+        if view.experiments is self._experiments and (shown, view.broken) == (self._current, self._broken):
+            return
+        grown = self.cursor > 0 and len(view.experiments) - len(self._experiments)
+        self._experiments, self._current, self._broken = view.experiments, shown, view.broken
+        self.remake()
+        if grown:  # the cursor stays on its experiment, the rows move down below it
+            self.put_cursor(self.cursor + grown)
+        self.cursor_moved()
+
+    def make(self, cells: int, height: int) -> tuple[Line | None, list[Line]]:
+        """The heading and the rows."""
+        rows = [result_row(one, cells) for one in reversed(self._experiments)]
+        if self._current is not None:
+            rows.insert(0, running_row(self._current, cells))
+        if not rows:
+            rows = [line(("no experiment yet", "quiet"))]
+        return heading(cells), rows
+
+    def cursor_moved(self) -> None:
+        """Say below the table why the experiment under the cursor got its verdict."""
+        index = self.cursor - (1 if self._current is not None else 0)
+        if 0 <= index < len(self._experiments):
+            one = self._experiments[-1 - index]
+            text = f"#{one.number} {one_line(one.verdict, 12)}: {one_line(one.reason, 120)}"
+        else:
+            text = f"{self._broken} lines of the ledger are not records" if self._broken else ""
+        self.border_subtitle = line_to_markup(text)
+
+
+def line_to_markup(text: str) -> str:
+    """Text for a border, where Textual reads markup: brackets are escaped."""
+    return text.replace("[", r"\[")
+
+
+def heading(cells: int) -> Line:
+    """The table's heading."""
+    texts: dict[str, str] = {"#": "#", "val_bpb": "val_bpb", "delta": "Δ best", "verdict": "verdict"}
+    texts |= {"commit": "commit", "memory": "GiB", "what": "what was tried"}
+    if cells < _WORDS_FROM:
+        texts["verdict"] = ""
+    return row([(line((texts[name], "quiet")), size, side) for name, size, side in _columns(cells)])
+
+
+def result_row(one: Experiment, cells: int) -> Line:
+    """One experiment as a row of `cells` cells."""
+    glyph, tone = _GLYPHS.get(one.verdict, ("?", "warn"))
+    changed: Tone = "" if one.delta is None else "good" if one.delta < 0 else "quiet"
+    memory = one.result.get("memory_gb") if one.val_bpb is not None else None
+    contents: dict[str, Line] = {
+        "#": line((str(one.number), "quiet")),
+        "commit": line((one.commit[:7], "quiet")),
+        "val_bpb": line((bpb(one.val_bpb, 5), "strong" if one.verdict == Verdict.KEEP else "")),
+        "delta": line((_change(one), changed)),
+        "memory": line((f"{memory:.1f}" if isinstance(memory, int | float) else MISSING, "quiet")),
+        "verdict": line((glyph, tone)) if cells < _WORDS_FROM else line((f"{glyph} {one_line(one.verdict, 8)}", tone)),
+        "what": line(one_line(one.message)),
+    }
+    return row([(contents[name], size, side) for name, size, side in _columns(cells)])
+
+
+def _change(one: Experiment) -> str:
+    return "baseline" if one.number == 0 and one.val_bpb is not None else delta(one.delta, 5)
+
+
+def running_row(running: Running, cells: int) -> Line:
+    """The experiment in progress as a row."""
+    contents: dict[str, Line] = {
+        "#": line((str(running.number), "busy")),
+        "verdict": line(("▸", "busy")) if cells < _WORDS_FROM else line(("▸ running", "busy")),
+        "what": line((one_line(running.message), "busy")),
+    }
+    return row([(contents.get(name, ()), size, side) for name, size, side in _columns(cells)])
+
+
+# Below this many cells a verdict is its glyph alone and the change is only below the table; below the next ones
+# memory and the commit give way.
+_WORDS_FROM: Final = 52
+_COMMIT_FROM: Final = 72
+_MEMORY_FROM: Final = 62
+
+
+def _columns(cells: int) -> list[tuple[str, int, Align]]:
+    if cells < _WORDS_FROM:
+        return [
+            ("#", 3, "right"),
+            ("verdict", 1, "left"),
+            ("val_bpb", 7, "right"),
+            ("what", max(4, cells - 17), "left"),
+        ]
+    columns: list[tuple[str, int, Align]] = [("#", 3, "right")]
+    if cells >= _COMMIT_FROM:
+        columns.append(("commit", 7, "left"))
+    columns += [("val_bpb", 7, "right"), ("delta", 8, "right")]
+    if cells >= _MEMORY_FROM:
+        columns.append(("memory", 5, "right"))
+    columns.append(("verdict", 9, "left"))
+    rest = cells - sum(size + 2 for _name, size, _side in columns)
+    return [*columns, ("what", max(4, rest), "left")]
