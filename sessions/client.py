@@ -164,7 +164,9 @@ async def connect(session: SessionDir) -> Connection:
     try:
         reader, writer = await asyncio.open_unix_connection(str(session.socket), limit=MAX_LINE)
         writer.write(encode(_HELLO))
-        line = await asyncio.wait_for(reader.readline(), 5.0)
+        # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the line.
+        async with asyncio.timeout(5.0):
+            line = await reader.readline()
         if not line:
             raise ConnectionError("it hung up")
     except (OSError, TimeoutError) as error:
