@@ -33,47 +33,44 @@ class Idea:
     Attributes:
         knob: the name in `KNOB = value`.
         change: from the value to the source text that replaces it.
-        message: why, with {old} and {new}.
+        message: why, with {knob}, {old} and {new}.
+        handicapped: rather change the knob that a comment above it calls handicapped, if there is one.
     """
 
     knob: str
     change: Callable[[float], str]
     message: str
+    handicapped: bool = False
 
 
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) >= 1 else f"{value:.4g}"
 
 
-# A sure win on the handicapped baseline, a mistake that crashes, a sure loss, and three that nobody can foretell.
+# A sure win where the baseline is handicapped, a mistake that crashes, a sure loss, and three that nobody can foretell.
 IDEAS: Final = (
-    Idea(
-        "MATRIX_LR", lambda v: _number(v * 8), "raise MATRIX_LR from {old} to {new}: the loss was still falling steeply"
-    ),
-    Idea("SOFTCAP", lambda v: f"{_number(v)} * DEPHT / 2", "let SOFTCAP grow with the depth: {new}"),
-    Idea(
-        "BATCH_ROWS",
-        lambda v: _number(max(1, v // 2)),
-        "halve BATCH_ROWS from {old} to {new}: more steps in the same time",
-    ),
-    Idea("MATRIX_LR", lambda v: _number(v / 50), "lower MATRIX_LR from {old} to {new}: calmer steps"),
-    Idea("DEPTH", lambda v: _number(v + 1), "one more layer: DEPTH from {old} to {new}"),
-    Idea("EMBED_LR", lambda v: _number(v * 2), "raise EMBED_LR from {old} to {new}: rare tokens see few steps"),
+    Idea("MATRIX_LR", lambda v: _number(v * 8), "raise {knob} from {old} to {new}: it looks too low", handicapped=True),
+    Idea("HEADS", lambda _: "WIDHT // 32", "let {knob} follow from the width: {new}"),
+    Idea("BATCH_ROWS", lambda v: _number(max(1, v // 2)), "halve {knob} from {old} to {new}: twice the steps"),
+    Idea("EMBED_LR", lambda v: _number(v / 20), "lower {knob} from {old} to {new}: calmer steps"),
+    Idea("DEPTH", lambda v: _number(v + 1), "one more layer: {knob} from {old} to {new}"),
+    Idea("EMBED_LR", lambda v: _number(v * 2), "raise {knob} from {old} to {new}: rare tokens see few steps"),
+)
+
+_VALUE: Final = r"[ \t]*=[ \t]*(?P<value>[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?)"
+_HANDICAPPED: Final = re.compile(
+    r"^#[^\n]*\bhandicapped\b[^\n]*\n(?P<knob>[A-Z_]+)" + _VALUE, re.MULTILINE | re.IGNORECASE
 )
 
 
 def apply(idea: Idea, source: str) -> tuple[str, str] | None:
     """The script with the idea in it, and the message; None where the knob is not there or would not change."""
-    found = re.search(
-        rf"^{idea.knob}[ \t]*=[ \t]*([0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?)", source, re.MULTILINE
-    )
-    if found is None:
+    found = _HANDICAPPED.search(source) if idea.handicapped else None
+    found = found or re.search(rf"^(?P<knob>{idea.knob}){_VALUE}", source, re.MULTILINE)
+    if found is None or (new := idea.change(float(found["value"]))) == found["value"]:
         return None
-    new = idea.change(float(found[1]))
-    if new == found[1]:
-        return None
-    message = idea.message.format(old=found[1], new=new)
-    return source[: found.start(1)] + new + source[found.end(1) :], message
+    message = idea.message.format(knob=found["knob"], old=found["value"], new=new)
+    return source[: found.start("value")] + new + source[found.end("value") :], message
 
 
 def read_answer(output: str) -> dict[str, str]:
@@ -184,7 +181,7 @@ class Agent:
             text, message = applied
             self._say(f"I will try this: {message}.")
             _SCRIPT.write_text(text, encoding="utf-8")
-            self._terminal.add(f"• Edited train.py ({idea.knob})")
+            self._terminal.add("• Edited train.py")
             return source, message
         self._say("That was my whole list of ideas. Tell me what to do next.")
         return None

@@ -22,9 +22,9 @@ _SCRIPT = """\
 # knobs
 DEPTH = 2
 BATCH_ROWS = 8  # rows a step
-MATRIX_LR = 2e-3  # handicapped
+MATRIX_LR = 2e-3  # of the blocks
 EMBED_LR = 0.3
-SOFTCAP = 15.0
+HEADS = 2
 """
 
 # It writes down how it was called, waits until it is let go on, and answers with what the test laid out.
@@ -85,12 +85,11 @@ class _Watched:
         self.until(lambda: text in self.text)
 
     def submit(self, text: str) -> None:
-        """Once it waits: paste and press Enter, and see that it works on it."""
+        """Once it waits: paste and press Enter."""
         self.until_state(AgentState.WAITING)
         self.child.send(f"\x1b[200~{text}\x1b[201~")
         self.until_shown(text.splitlines()[-1])
         self.child.send("\r")
-        self.until_state(AgentState.WORKING)
 
     def answer_try(self, answer: str) -> None:
         """Let the call of `autoresearch-tui` that is in progress, or comes next, end with this."""
@@ -118,6 +117,7 @@ class _Watched:
         self.until(lambda: (self.folder / "called").exists() or self.detection.state is AgentState.ASKING)  # type: ignore[union-attr]
         if self.detection is not None and self.detection.state is AgentState.ASKING:
             self.child.send(self.detection.answer or "")
+        self.until_state(AgentState.WORKING)
         self.answer_try(answer)
         self.until_state(AgentState.WAITING)
 
@@ -155,7 +155,7 @@ def test_it_stops_after_every_experiment(tmp_path: Path) -> None:
         agent.run_one("Read program.md.\nThen start.", _answer("keep"))
         assert agent.called[:2] == ["try", "-m"]
         assert "MATRIX_LR from 2e-3 to 0.016" in agent.called[2]
-        assert "MATRIX_LR = 0.016  # handicapped\n" in agent.script
+        assert "MATRIX_LR = 0.016  # of the blocks\n" in agent.script
         assert "val_bpb is 1.512345 (-0.010000)" in agent.text
         assert "Should I keep going?" in agent.text
 
@@ -204,8 +204,8 @@ def test_the_whole_list_holds_a_win_a_loss_and_a_crash(tmp_path: Path) -> None:
             if number > 1:
                 (tmp_path / "train.py").write_text(before)
         agent.submit("and now?")
+        agent.until_shown("my whole list")
         agent.until_state(AgentState.WAITING)
-        assert "my whole list" in agent.text
         assert "MATRIX_LR = 0.016" in agent.script
 
 
@@ -231,7 +231,7 @@ def test_a_refusal_takes_the_change_back(tmp_path: Path) -> None:
             assert agent.script == _SCRIPT
             assert "an experiment is running" in agent.text
         agent.run_one("go", _answer("discard"))
-        assert "SOFTCAP" in agent.called[2]
+        assert "HEADS" in agent.called[2]
 
 
 def test_missing_knobs_are_skipped_and_said(tmp_path: Path) -> None:
@@ -274,6 +274,15 @@ def test_an_edit_changes_one_number_and_keeps_the_comment() -> None:
         assert changed[0][0].partition("#")[2] == changed[0][1].partition("#")[2]
         assert "{" not in message
         assert apply(idea, "# nothing here\n") is None
+
+
+def test_the_first_idea_is_to_mend_what_is_called_handicapped() -> None:
+    """A comment that calls the knob below it handicapped draws the first idea to that knob."""
+    script = _SCRIPT + "# Handicapped for the demo: ten times too low.\nHEAD_LR = 0.001  # of the head\n"
+    applied = apply(IDEAS[0], script)
+    assert applied is not None
+    assert applied[0] == script.replace("0.001", "0.008")
+    assert "HEAD_LR from 0.001 to 0.008" in applied[1]
 
 
 def test_an_answer_is_read_from_its_block_only() -> None:
