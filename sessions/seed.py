@@ -17,9 +17,9 @@ _IGNORED: Final = (
     "# Written by autoresearch-tui beside the genome; never committed.\nresults.tsv\nrun.log\n__pycache__/\n"
 )
 
-_KNOB: Final = "MATRIX_LR"
+KNOB: Final = "MATRIX_LR"  # the demo agent raises it
 _WEAKENED: Final = 10.0
-_KNOB_LINE: Final = re.compile(rf"^(?P<name>{_KNOB}\s*=\s*)(?P<value>[0-9][0-9_.eE+-]*)(?P<rest>[^\n]*)$", re.MULTILINE)
+_KNOB_LINE: Final = re.compile(rf"^(?P<name>{KNOB}\s*=\s*)(?P<value>[0-9][0-9_.eE+-]*)(?P<rest>[^\n]*)$", re.MULTILINE)
 
 
 def genome_template() -> Path:
@@ -39,10 +39,10 @@ def handicapped(text: str) -> tuple[str, str]:
     """
     knob = _KNOB_LINE.search(text)
     if knob is None:
-        raise LabError(f"train.py has no line `{_KNOB} = <number>` to weaken")
+        raise LabError(f"train.py has no line `{KNOB} = <number>` to weaken")
     before = float(knob["value"])
     after = before / _WEAKENED
-    note = f"{_KNOB} is {_WEAKENED:g} times lower than the template's {before:g}, so that there is something to find"
+    note = f"{KNOB} is {_WEAKENED:g} times lower than the template's {before:g}, so that there is something to find"
     line = f"# Handicapped for the demo: {note}.\n{knob['name']}{after:g}{knob['rest']}"
     return text[: knob.start()] + line + text[knob.end() :], note
 

@@ -8,7 +8,7 @@ import pytest
 
 from sessions import seed
 from sessions.lab import LabError, open_lab
-from sessions.seed import genome_template, handicapped, seed_lab
+from sessions.seed import KNOB, genome_template, handicapped, seed_lab
 
 GIT = shutil.which("git") or "git"
 
@@ -43,20 +43,20 @@ def test_a_handicap_is_said_three_times(tmp_path: Path) -> None:
     said = seed_lab(tmp_path / "lab", handicap=True)
     text = (tmp_path / "lab" / "train.py").read_text()
     for place in (said, git(tmp_path / "lab", "log", "-1", "--format=%B"), text):
-        assert "MATRIX_LR is 10 times lower" in place
+        assert f"{KNOB} is 10 times lower" in place
     compile(text, "train.py", "exec")
     assert len(text.splitlines()) == len((genome_template() / "train.py").read_text().splitlines()) + 1
 
 
 def test_handicapped_weakens_one_knob() -> None:
     """Only the knob's value changes; a file without the knob is an error that names it."""
-    text, note = handicapped("A = 1\nMATRIX_LR = 0.02  # of matrices\nEMBED_LR = 0.3\n")
+    text, note = handicapped(f"A = 1\n{KNOB} = 0.02  # a rate\n{KNOB}_2 = 0.3\n")
     values: dict[str, object] = {}
     exec(compile(text, "train.py", "exec"), values)  # noqa: S102  # our own line
-    assert (values["A"], values["MATRIX_LR"], values["EMBED_LR"]) == (1, 0.002, 0.3)
-    assert text.endswith("\nMATRIX_LR = 0.002  # of matrices\nEMBED_LR = 0.3\n")
+    assert (values["A"], values[KNOB], values[f"{KNOB}_2"]) == (1, 0.002, 0.3)
+    assert text.endswith(f"\n{KNOB} = 0.002  # a rate\n{KNOB}_2 = 0.3\n")
     assert "0.02" in note
-    with pytest.raises(LabError, match="MATRIX_LR"):
+    with pytest.raises(LabError, match=KNOB):
         handicapped("A = 1\n")
 
 
