@@ -1,9 +1,10 @@
 """Inside the sandbox: runs `train.py` under the harness's clock and saves its weights.
 
 Started as `python -I -m harness.child READ_FD WRITE_FD`. It reads a request, says that it is ready, waits for "go",
-and then writes progress and one last record: done or crash. It does not score anything.
+and then writes progress and one last record: done, crash, or fault, which is not the genome's. It scores nothing.
 """
 
+import errno
 import os
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_model
 
 from harness.batches import training_batches
@@ -80,7 +82,13 @@ def train(request: TrainRequest, corpus: Corpus, device: torch.device, channel: 
             f"training took {spent:.1f} s of a budget of {budget.seconds:.1f} s, {late:.1f} s more than is tolerated; "
             "train for as long as run.batches() gives batches, in shorter steps"
         )
-    save_model(model, request.weights)
+    try:
+        save_model(model, request.weights)
+    except SafetensorError as error:
+        if f"os error {errno.ENOSPC}" not in str(error):
+            raise
+        channel.send(kind="fault", reason=f"the disk is full: {request.weights} could not be saved")
+        return
     channel.send(
         kind="done",
         spent_s=spent,
@@ -107,7 +115,7 @@ def main(arguments: list[str]) -> None:
             torch.zeros(1, device=device)  # raises here, not in the genome, where there is no such device
         corpus = open_corpus(Path(request.corpus), splits=("train",))
     except (CorpusError, RuntimeError, AssertionError) as error:  # torch raises the latter two without CUDA
-        channel.send(kind="unready", reason=str(error))
+        channel.send(kind="fault", reason=str(error))
         return
     channel.send(kind="ready")
     if channel.receive() is None:

@@ -138,7 +138,7 @@ def main(arguments: list[str]) -> None:
     try:
         corpus, rows = open_validation(Path(message["corpus"]), preset)
     except CorpusError as error:
-        runner.send(kind="unready", reason=str(error))
+        runner.send(kind="fault", reason=str(error))
         return
     runner.send(kind="ready", corpus=corpus.id)
     message = runner.receive()

@@ -147,7 +147,7 @@ class _Run:
         for message in processes.watch.messages(talk):
             if message.get("kind") == "ready":
                 return message
-            if message.get("kind") == "unready":
+            if message.get("kind") == "fault":
                 raise _EndedError(Outcome.ABORTED, str(message.get("reason")))
         talk.child.reap()
         raise _EndedError(
@@ -169,6 +169,8 @@ class _Run:
                         self._learn(message)
                     case "crash":
                         crash = str(message.get("reason"))
+                    case "fault":
+                        raise _EndedError(Outcome.ABORTED, str(message.get("reason")))
         finally:
             processes.end_trainer(trainer)
             if usage := trainer.child.usage:
@@ -198,7 +200,8 @@ class _Run:
                 self._known["params"] = int(message["params"])
                 return
         scorer.child.reap()
-        raise _EndedError(Outcome.ABORTED, f"the scorer failed ({describe_end(scorer.child.exit_code)})")
+        end = describe_end(scorer.child.exit_code)
+        raise _EndedError(Outcome.ABORTED, f"the scorer failed ({end}); {self._log} says why")
 
     def _learn(self, message: Message) -> None:
         """Note what the trainer says of itself. The genome lives there: forms are checked and text is cleaned."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from harness import child, model_host
@@ -112,6 +113,24 @@ def test_building_slowly_is_charged(train: Train, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("harness.child.reader", lambda _kind, _synchronise: lambda: next(readings))
     done = train(MODEL)[-1]
     assert (done["steps"], done["spent_s"]) == (0, pytest.approx(0.2))
+
+
+def test_a_full_disk_is_not_the_genomes_fault(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights for which there is no room are a fault of the machine; any other failure to save is a crash."""
+
+    def refuse(error: str) -> None:
+        def save(_model: object, _path: object) -> None:
+            raise SafetensorError(error)
+
+        monkeypatch.setattr("harness.child.save_model", save)
+
+    refuse("Error while serializing: I/O error: No space left on device (os error 28)")
+    last = train(MODEL)[-1]
+    assert last["kind"] == "fault"
+    assert "the disk is full" in last["reason"]
+    refuse("a tensor that is not contiguous")
+    with pytest.raises(SafetensorError):
+        train(MODEL)
 
 
 def test_the_same_seed_builds_the_same_model(train: Train, tmp_path: Path) -> None:
