@@ -7,9 +7,10 @@ what the agent does.
 from dataclasses import dataclass
 from typing import Final
 
+from autoresearch_tui.changes import Link
 from autoresearch_tui.format import duration, progress
 from autoresearch_tui.lines import Line, Tone, line
-from autoresearch_tui.state import Link, SessionView
+from autoresearch_tui.state import SessionView
 from harness.text import one_line
 from sessions.protocol import Running, Status
 from sessions.states import AgentState, Phase
@@ -47,7 +48,7 @@ def activity(view: SessionView, now: float) -> Activity:
         case Link.CONNECTING:
             return Activity("◌", "connecting", "quiet")
         case Link.DEAD:
-            return Activity("×", "no supervisor", "bad", "press r to resume")
+            return Activity("×", "no supervisor", "bad", "r resumes it")
         case Link.STOPPED:
             finished = status is not None and status.phase == Phase.FINISHED
             return Activity("■", *_said("finished" if finished else "stopped", "quiet", status))

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from autoresearch_tui.changes import Change, DiffRead, SessionsFound
 from autoresearch_tui.machine_feed import watch_machine
 from autoresearch_tui.session_link import SessionLink
-from autoresearch_tui.state import Change, DiffRead, SessionsFound
 from harness.errors import ClearError
 from sessions.client import UnreachableError
 from sessions.store import SessionDir, SessionSpec, StoreError, session_dirs

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from autoresearch_tui.state import Change, MachineLost, MachineSampled
-from harness.machine import MachineSample
+from autoresearch_tui.changes import Change, MachineLost, MachineSampled
 from harness.result import RecordError
 
 SAMPLER: Final = (sys.executable, "-I", "-m", "harness.machine", "--every", "1.0")
@@ -30,6 +29,8 @@ async def watch_machine(
 
 async def _sample(emit: Callable[[Change], None], command: Sequence[str]) -> str:
     """Run one sampler to its end and say how it ended."""
+    from harness.machine import MachineSample  # brings psutil, which the first paint need not wait for
+
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

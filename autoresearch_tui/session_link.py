@@ -9,8 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from autoresearch_tui.ledger_tail import LedgerTail
-from autoresearch_tui.state import (
+from autoresearch_tui.changes import (
     Change,
     EntriesRead,
     Entry,
@@ -20,6 +19,7 @@ from autoresearch_tui.state import (
     LinkChanged,
     StatusArrived,
 )
+from autoresearch_tui.ledger_tail import LedgerTail
 from harness.errors import ClearError
 from harness.result import Experiment, RecordError
 from harness.verdict import Verdict

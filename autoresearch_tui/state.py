@@ -4,39 +4,36 @@ Pure: no Textual, no I/O, no clock (the time is a change like any other). Parts 
 their identity, so that whoever paints them can see with `is` that nothing happened.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
+from autoresearch_tui.changes import (
+    Change,
+    DiffRead,
+    EntriesRead,
+    Entry,
+    ExperimentsRead,
+    FrameArrived,
+    Link,
+    LinkChanged,
+    MachineLost,
+    MachineSampled,
+    Opened,
+    Selected,
+    SessionChange,
+    SessionsFound,
+    StatusArrived,
+    Ticked,
+)
 from harness.result import Experiment
-from harness.verdict import Verdict
 from sessions.protocol import Frame, Row, Status
 
-if TYPE_CHECKING:  # records from modules that also measure and read: nothing of that is wanted here
+if TYPE_CHECKING:
     from harness.machine import MachineSample
     from sessions.store import SessionSpec
 
 ENTRIES_KEPT: Final = 500
 SAMPLES_KEPT: Final = 120
-
-
-class Link(StrEnum):
-    """Whether a session's supervisor is there."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    DEAD = "dead"  # it should be there and is not
-    STOPPED = "stopped"  # it ended on purpose
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the journal: seconds since the epoch, its kind, the rest. Texts in it are untrusted."""
-
-    at: float
-    kind: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,9 @@ class WindowState:
     Attributes:
         sessions: the newest last.
         scanned: whether the session directories have been looked at yet.
-        selected: the id under the dashboard's cursor.
+        selected: the id under the dashboard's cursor: until the person moves it, the only live session if there is
+            just one, else the newest.
+        chosen: whether the person moved it.
         opened: the id whose screen is open.
         machine: the last samples, oldest first.
         machine_problem: why there are no samples.
@@ -94,6 +93,7 @@ class WindowState:
     sessions: tuple[SessionView, ...] = ()
     scanned: bool = False
     selected: str | None = None
+    chosen: bool = False
     opened: str | None = None
     machine: "tuple[MachineSample, ...]" = ()
     machine_problem: str = ""
@@ -109,104 +109,6 @@ class WindowState:
         return self.session(self.opened or self.selected)
 
 
-@dataclass(frozen=True)
-class SessionsFound:
-    """The session directories, in order, with what they were asked to be, or why that cannot be read."""
-
-    found: "tuple[tuple[str, SessionSpec | None, str], ...]"
-
-
-@dataclass(frozen=True)
-class LinkChanged:
-    """The supervisor came or went."""
-
-    session: str
-    link: Link
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class StatusArrived:
-    """A new status."""
-
-    session: str
-    status: Status
-
-
-@dataclass(frozen=True)
-class ExperimentsRead:
-    """The ledger grew by these; `afresh`: these are all."""
-
-    session: str
-    experiments: tuple[Experiment, ...]
-    broken: int = 0
-    afresh: bool = False
-
-
-@dataclass(frozen=True)
-class EntriesRead:
-    """The journal grew by these; `afresh`: forget the earlier ones."""
-
-    session: str
-    entries: tuple[Entry, ...]
-    afresh: bool = False
-
-
-@dataclass(frozen=True)
-class FrameArrived:
-    """The agent's screen changed."""
-
-    session: str
-    frame: Frame
-
-
-@dataclass(frozen=True)
-class DiffRead:
-    """The working change against the incumbent."""
-
-    session: str
-    text: str
-
-
-@dataclass(frozen=True)
-class MachineSampled:
-    """A sample of this machine."""
-
-    sample: "MachineSample"
-
-
-@dataclass(frozen=True)
-class MachineLost:
-    """There are no samples, and why."""
-
-    problem: str
-
-
-@dataclass(frozen=True)
-class Ticked:
-    """The time."""
-
-    now: float
-
-
-@dataclass(frozen=True)
-class Selected:
-    """The dashboard's cursor moved."""
-
-    session: str | None
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A session's screen was opened; None: closed."""
-
-    session: str | None
-
-
-SessionChange = LinkChanged | StatusArrived | ExperimentsRead | EntriesRead | FrameArrived | DiffRead
-Change = SessionChange | SessionsFound | MachineSampled | MachineLost | Ticked | Selected | Opened
-
-
 def reduce(state: WindowState, change: Change) -> WindowState:
     """The state after a change. A change that concerns a session which is gone changes nothing."""
     match change:
@@ -219,7 +121,7 @@ def reduce(state: WindowState, change: Change) -> WindowState:
         case Ticked(now):
             return state if now == state.now else replace(state, now=now)
         case Selected(session):
-            return replace(state, selected=session)
+            return state if session == state.selected else replace(state, selected=session, chosen=True)
         case Opened(session):
             return _opened(state, session)
         case _:
@@ -236,7 +138,7 @@ def _with_sessions(state: WindowState, change: SessionsFound) -> WindowState:
             known = replace(known, spec=spec, problem=problem)
         views.append(known)
     names = [view.id for view in views]
-    selected = state.selected if state.selected in names else next(iter(reversed(names)), None)
+    selected = state.selected if state.selected in names and state.chosen else _first_choice(tuple(views))
     opened = state.opened if state.opened in names else None
     if tuple(views) == state.sessions and state.scanned and (selected, opened) == (state.selected, state.opened):
         return state
@@ -259,7 +161,14 @@ def _with_session_change(state: WindowState, change: SessionChange) -> WindowSta
     after = _changed(before, change)
     if after is before:
         return state
-    return replace(state, sessions=tuple(after if one is before else one for one in state.sessions))
+    sessions = tuple(after if one is before else one for one in state.sessions)
+    return replace(state, sessions=sessions, selected=state.selected if state.chosen else _first_choice(sessions))
+
+
+def _first_choice(sessions: tuple[SessionView, ...]) -> str | None:
+    live = [one.id for one in sessions if one.link is Link.LIVE]
+    newest = sessions[-1].id if sessions else None
+    return live[0] if len(live) == 1 else newest
 
 
 def _changed(view: SessionView, change: SessionChange) -> SessionView:
@@ -298,49 +207,3 @@ def apply_frame(screen: AgentScreen | None, frame: Frame) -> AgentScreen | None:
             if 0 <= y < len(rows):
                 rows[y] = content
     return AgentScreen(frame.cols, frame.rows_total, frame.cursor, frame.title, tuple(rows))
-
-
-@dataclass(frozen=True)
-class Score:
-    """How far a session got. val_bpb in bits per byte; `kept` and `total` leave the baseline and aborted runs out."""
-
-    best: float | None
-    best_number: int | None
-    baseline: float | None
-    kept: int
-    total: int
-
-    @property
-    def gain(self) -> float | None:
-        """The best less the baseline; negative is better."""
-        return None if self.best is None or self.baseline is None else self.best - self.baseline
-
-
-def score(view: SessionView) -> Score:
-    """From the status of a living supervisor, else from the ledger."""
-    status = view.status
-    if status is not None and view.link is Link.LIVE:
-        return Score(status.best, status.best_number, status.baseline, status.kept, status.total)
-    kept = [one for one in view.experiments if one.verdict == Verdict.KEEP and one.val_bpb is not None]
-    judged = [one for one in view.experiments if one.number > 0 and one.verdict != Verdict.ABORTED]
-    return Score(
-        best=kept[-1].val_bpb if kept else None,
-        best_number=kept[-1].number if kept else None,
-        baseline=kept[0].val_bpb if kept else None,
-        kept=sum(1 for one in kept if one.number > 0),
-        total=len(judged),
-    )
-
-
-def incumbent(view: SessionView) -> Experiment | None:
-    """The kept experiment that the next one must beat."""
-    return next((one for one in reversed(view.experiments) if one.verdict == Verdict.KEEP), None)
-
-
-def per_hour(view: SessionView, last: int = 20) -> float | None:
-    """Experiments an hour, over the last ones; None before there are three."""
-    recent = view.experiments[-last:]
-    if len(recent) < 3:
-        return None
-    hours = (recent[-1].ended_at - recent[0].ended_at) / 3600
-    return None if hours <= 0 else (len(recent) - 1) / hours

@@ -23,6 +23,7 @@ _DASHBOARD: Final = (
 )
 _SESSION: Final = (
     ("1 to 5", "agent, results, diff, machine, timeline; tab: the next"),
+    ("enter", "on the agent: type to it yourself; ctrl-] ends that"),
     ("z", "zoom: give the panel the whole screen, and back"),
     ("j k ↓ ↑", "move or scroll; g first, G last"),
     ("esc", "back to the dashboard"),

@@ -5,7 +5,8 @@ from pathlib import PurePath
 from autoresearch_tui.activity import activity, attention
 from autoresearch_tui.format import ago, bpb, count_of, delta, rate, running_best, sparkline
 from autoresearch_tui.lines import Line, Span, joined, line, spread
-from autoresearch_tui.state import SessionView, WindowState, per_hour, score
+from autoresearch_tui.score import per_hour, score
+from autoresearch_tui.state import SessionView, WindowState
 from autoresearch_tui.widgets.line_view import LineView
 from autoresearch_tui.widgets.machine import machine_line
 from harness.text import one_line

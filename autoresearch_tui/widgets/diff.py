@@ -3,7 +3,8 @@
 from typing import ClassVar, Final
 
 from autoresearch_tui.lines import Line, Tone, line
-from autoresearch_tui.state import SessionView, incumbent
+from autoresearch_tui.score import incumbent
+from autoresearch_tui.state import SessionView
 from autoresearch_tui.widgets.line_view import LineView
 from harness.text import clean
 

@@ -129,15 +129,15 @@ class LineView(ScrollView):
             self.scroll_to(y=self._cursor, animate=False)
         elif self._cursor >= offset + room:
             self.scroll_to(y=self._cursor - room + 1, animate=False)
-        self.cursor_moved()
 
     def cursor_moved(self) -> None:
-        """A hook: the cursor is on another line."""
+        """A hook: the person put the cursor on a line."""
 
     def action_move(self, lines: int) -> None:
         """Move the cursor, or scroll where there is none."""
         if self.has_cursor:
             self.put_cursor(self._cursor + lines)
+            self.cursor_moved()
         else:
             self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
 
@@ -150,3 +150,4 @@ class LineView(ScrollView):
         offset = event.get_content_offset(self)
         if self.has_cursor and offset is not None and offset.y >= self._top:
             self.put_cursor(offset.y - self._top + self.scroll_offset.y)
+            self.cursor_moved()

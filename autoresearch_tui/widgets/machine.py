@@ -72,7 +72,9 @@ def machine_lines(samples: Sequence["MachineSample"], problem: str, cells: int) 
     for gpu in sample.gpus:
         lines += _gpu_lines(gpu, samples, cells)
     if not sample.gpus:
-        lines.append(line((f"{one_line(sample.gpu_error)}: CPU and memory" if sample.gpu_error else "no GPU", "quiet")))
+        # Without what the driver's library said: the panel is narrow, and `doctor` says it.
+        reason = one_line(sample.gpu_error).partition(" (")[0] or "no GPU"
+        lines.append(line((f"{reason}: CPU and memory", "quiet")))
     history = [one.cpu_percent for one in samples]
     lines.append(_meter("cpu", history, percent(sample.cpu_percent), cells, f"of {sample.cpu_count}"))
     total = sample.memory_total

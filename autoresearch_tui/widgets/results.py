@@ -2,9 +2,10 @@
 
 from typing import ClassVar, Final
 
+from autoresearch_tui.changes import Link
 from autoresearch_tui.format import MISSING, bpb, delta
 from autoresearch_tui.lines import Align, Line, Span, Tone, line, row
-from autoresearch_tui.state import Link, SessionView
+from autoresearch_tui.state import SessionView
 from autoresearch_tui.widgets.chart import DISCARDED, FAILED, KEPT
 from autoresearch_tui.widgets.line_view import LineView
 from harness.result import Experiment

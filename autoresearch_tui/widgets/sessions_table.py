@@ -6,9 +6,11 @@ from typing import ClassVar, Final
 from textual.message import Message
 
 from autoresearch_tui.activity import activity, attention
+from autoresearch_tui.changes import Link
 from autoresearch_tui.format import MISSING, bpb, delta, running_best, sparkline
 from autoresearch_tui.lines import Align, Line, Tone, line, row, width
-from autoresearch_tui.state import Link, SessionView, WindowState, score
+from autoresearch_tui.score import score
+from autoresearch_tui.state import SessionView, WindowState
 from autoresearch_tui.widgets.line_view import LineView
 from harness.text import one_line
 
@@ -45,15 +47,20 @@ class SessionsTable(LineView):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._views: tuple[SessionView, ...] = ()
+        self._selected: str | None = None
         self._now = 0.0
 
     def show(self, state: WindowState) -> None:
         """Show the sessions; the cursor stays on the selected one wherever that moves."""
-        self._views, self._now = state.sessions[::-1], state.now
+        self._views, self._now, self._selected = state.sessions[::-1], state.now, state.selected
         self.remake()
+
+    def remake(self) -> None:
+        """Make the rows again and put the cursor on the selected session."""
+        super().remake()
         names = [view.id for view in self._views]
-        if state.selected in names:
-            self.put_cursor(names.index(state.selected))
+        if self._selected in names:
+            self.put_cursor(names.index(self._selected))
 
     def make(self, cells: int, height: int) -> tuple[Line | None, list[Line]]:
         """The heading and the rows."""

@@ -8,13 +8,15 @@ from typing import ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from autoresearch_tui.state import AgentScreen, Link, SessionView
+from autoresearch_tui.changes import Link
+from autoresearch_tui.state import AgentScreen, SessionView
 from autoresearch_tui.themes import palette
 from harness.text import clean
 from sessions.protocol import BOLD, FAINT, INVERSE, INVISIBLE, ITALIC, STRIKE, UNDERLINE, Color, Row
@@ -26,6 +28,7 @@ class AgentTerminal(Widget, can_focus=True):
     """The agent's screen, or the part around its cursor where the panel is smaller."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {_NOTE}
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "app.wheel", "take the wheel")]
 
     class Resized(Message):
         """The panel has another size now: columns and rows."""

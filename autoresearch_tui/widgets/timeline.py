@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from autoresearch_tui.changes import Entry
 from autoresearch_tui.format import bpb, delta, time_of_day
 from autoresearch_tui.lines import Line, Tone, line
-from autoresearch_tui.state import Entry, SessionView
+from autoresearch_tui.state import SessionView
 from autoresearch_tui.widgets.line_view import LineView
 from harness.result import Experiment
 from harness.text import one_line
@@ -77,6 +78,8 @@ def entry_line(entry: Entry) -> Line:
     """A journal entry: "23:11  nudged: go on"."""
     words, tone = _words(entry)
     text = _text_of(entry.facts)
+    if text.startswith(words):  # "paused" and "paused by you" are said once
+        words, text = text, ""
     return line((f"{time_of_day(entry.at)}  ", "quiet"), (words, tone), f": {text}" if text else "")
 
 

@@ -14,18 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch_tui import feed as feed_module
+from autoresearch_tui.changes import Change, Link, MachineLost, MachineSampled
 from autoresearch_tui.feed import LiveFeed
 from autoresearch_tui.ledger_tail import LedgerTail
 from autoresearch_tui.machine_feed import watch_machine
-from autoresearch_tui.state import (
-    Change,
-    Link,
-    MachineLost,
-    MachineSampled,
-    SessionView,
-    WindowState,
-    reduce,
-)
+from autoresearch_tui.state import SessionView, WindowState, reduce
 from harness.ledger import append_line
 from harness.result import Experiment
 from sessions.client import RefusedError, UnreachableError

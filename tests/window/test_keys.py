@@ -1,5 +1,6 @@
 """Keys: what they ask of a session, and what they leave alone. A feed that notes what it is asked."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -7,21 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoresearch_tui import app as app_module
 from autoresearch_tui.app import WindowApp
+from autoresearch_tui.changes import Change, FrameArrived, Link, LinkChanged, SessionsFound, StatusArrived
 from autoresearch_tui.feed import Emit
 from autoresearch_tui.screens.dashboard import Dashboard
 from autoresearch_tui.screens.session import SessionScreen
-from autoresearch_tui.state import (
-    Change,
-    FrameArrived,
-    Link,
-    LinkChanged,
-    SessionsFound,
-    StatusArrived,
-)
 from autoresearch_tui.widgets.terminal import AgentTerminal, _scrolled
 from sessions.client import RefusedError
 from sessions.protocol import Frame, Status
+from sessions.store import SessionDir
 
 
 class NotingFeed:
@@ -103,6 +99,7 @@ async def pressed(
         (live("a"), ("s", "y"), [("a", "stop", {})]),
         (live("a"), ("s", "n"), []),
         (live("a"), ("s", "enter"), []),
+        ([*live("a", "b", link=Link.DEAD), LinkChanged("a", Link.LIVE)], ("p",), [("a", "pause", {})]),
         (live("a", "b"), ("j", "p"), [("a", "pause", {})]),
         (live("a", "b"), ("down", "up", "p"), [("b", "pause", {})]),
         (live("a", "b"), ("j", "enter", "p"), [("a", "pause", {})]),
@@ -155,7 +152,28 @@ async def test_opening_and_leaving() -> None:
         assert feed.opened[-1] == (None, None)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (10, 3), (39, 9), (60, 15), (79, 23), (100, 30), (140, 29), (300, 90)])
+async def test_taking_the_wheel_stops_the_stream_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enter on the agent hands the terminal over, reads no frames meanwhile, and says why it ended."""
+    taken: list[str] = []
+
+    def take(session: SessionDir) -> str:
+        taken.append(session.id)
+        assert feed.opened[-1] == ("a", None)
+        return "the supervisor went away"
+
+    monkeypatch.setattr(app_module, "take_the_wheel", take)
+    monkeypatch.setattr(WindowApp, "suspend", lambda _app: contextlib.nullcontext())
+    app, feed = window(live("a"), "a")
+
+    async def look() -> None:
+        assert taken == ["a"]
+        assert feed.opened[-1] == ("a", (80, 23))
+        assert [one.message for one in app._notifications] == ["the supervisor went away"]
+
+    await pressed(app, "1", "enter", then=look)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (39, 9), (79, 23), (100, 30), (300, 90)])
 async def test_any_size_works(size: tuple[int, int]) -> None:
     """No terminal is too small or too large for the window to stay up, on either screen, zoomed or not."""
     app, _feed = window(live("a"))

@@ -11,8 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from autoresearch_tui.app import WindowApp
-from autoresearch_tui.feed import Emit
-from autoresearch_tui.state import (
+from autoresearch_tui.changes import (
     Change,
     DiffRead,
     EntriesRead,
@@ -25,6 +24,7 @@ from autoresearch_tui.state import (
     SessionsFound,
     StatusArrived,
 )
+from autoresearch_tui.feed import Emit
 from harness.machine import MachineSample
 from harness.nvml import GpuProcess, GpuSample
 from harness.result import Experiment

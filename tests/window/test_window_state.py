@@ -7,10 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch_tui.activity import activity
-from autoresearch_tui.lines import plain
-from autoresearch_tui.state import (
-    ENTRIES_KEPT,
-    AgentScreen,
+from autoresearch_tui.changes import (
     EntriesRead,
     Entry,
     ExperimentsRead,
@@ -20,15 +17,12 @@ from autoresearch_tui.state import (
     Opened,
     Selected,
     SessionsFound,
-    SessionView,
     StatusArrived,
     Ticked,
-    WindowState,
-    apply_frame,
-    per_hour,
-    reduce,
-    score,
 )
+from autoresearch_tui.lines import plain
+from autoresearch_tui.score import per_hour, score
+from autoresearch_tui.state import ENTRIES_KEPT, AgentScreen, SessionView, WindowState, apply_frame, reduce
 from harness.result import Experiment
 from sessions.protocol import Frame, Status
 
@@ -57,6 +51,16 @@ def test_selection_follows_the_sessions() -> None:
     state = reduce(state, Selected("a"))
     assert reduce(state, found("a", "b", "c")).selected == "a"
     assert reduce(state, found("b", "c")).selected == "c"
+
+
+def test_the_only_live_session_is_selected_until_a_person_chooses() -> None:
+    """Whoever opens the window in the morning wants the one that runs; after the first key the cursor is hers."""
+    state = reduce(state_with("a", "b"), LinkChanged("a", Link.LIVE))
+    assert state.selected == "a"
+    assert reduce(state, Selected("a")) is state
+    assert reduce(state, LinkChanged("b", Link.LIVE)).selected == "b"
+    state = reduce(state, Selected("b"))
+    assert reduce(state, StatusArrived("a", status())).selected == "b"
 
 
 def test_scan_that_finds_the_same_changes_nothing() -> None:
@@ -174,7 +178,7 @@ def test_what_needs_a_person_comes_first() -> None:
     assert words(live) == "● training #5, 3.2/20 s"
     assert words(replace(live, status=status(running=run, phase="paused"))) == "‖ paused, training #5 3.2/20 s"
     assert words(replace(live, status=status(phase="paused", phase_reason="paused by you"))) == "‖ paused by you"
-    assert words(replace(live, link=Link.DEAD)) == "× no supervisor, press r to resume"
+    assert words(replace(live, link=Link.DEAD)) == "× no supervisor, r resumes it"
     assert (
         words(replace(live, status=status(state="limited", evidence="resets 01:00"))) == "◔ usage limit, resets 01:00"
     )
