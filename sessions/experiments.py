@@ -120,6 +120,11 @@ class Experiments:
         return self._standing.total
 
     @property
+    def budget_s(self) -> float:
+        """Training seconds an experiment."""
+        return self._spec.budget_s
+
+    @property
     def queued(self) -> int:
         """Experiments that were submitted and have not started."""
         return len(self._queue)

@@ -21,8 +21,8 @@ __all__ = [
     "create_repository",
     "diff",
     "enclosing_repository",
+    "lab_at",
     "open_lab",
-    "open_worktree",
     "show",
 ]
 
@@ -141,19 +141,15 @@ def open_lab(path: Path) -> Lab:
     if changes:
         names = ", ".join(one[3:] for one in changes[:5]) + (", …" if len(changes) > 5 else "")
         raise LabError(f"the lab {path} has uncommitted changes: {names}; commit or stash them first")
-    return _lab_of(top)
+    return lab_at(top)
 
 
-def open_worktree(path: Path) -> Lab:
-    """The lab that a session's worktree belongs to.
+def lab_at(path: Path) -> Lab:
+    """The lab at `path`, as it is: for a session that exists, whatever the person has changed in her checkout.
 
     Raises:
-        LabError: it is no worktree.
+        LabError: there is no repository.
     """
-    return _lab_of(path)
-
-
-def _lab_of(path: Path) -> Lab:
     common = Path(Checkout(path)("rev-parse", "--path-format=absolute", "--git-common-dir"))
     return Lab(common.parent if common.name == ".git" else path, common)
 

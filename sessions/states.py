@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+
 class AgentState(StrEnum):
     """What the agent is doing, as seen from outside. Waiting is never the fall-through: it needs evidence."""
 

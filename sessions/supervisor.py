@@ -7,25 +7,24 @@ and the policy do that for the babysitter, the verdict for the experiments.
 
 import argparse
 import asyncio
-import base64
 import contextlib
 import os
 import signal
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from harness.errors import ClearError
-from harness.text import one_line, tail
-from sessions import wording
+from harness.text import one_line
 from sessions.babysitter import Babysitter
 from sessions.experiments import Experiments
-from sessions.lab import open_worktree
+from sessions.lab import lab_at
 from sessions.launch import ReadyPipe
 from sessions.profiles import load_profile
 from sessions.protocol import Status
-from sessions.server import Answer, Handler, Peer, RefuseError, Server
+from sessions.requests import Requests
+from sessions.server import Peer, Server
 from sessions.states import Phase
 from sessions.store import Journal, SessionDir, config_home, locked, replace_file
 
@@ -48,7 +47,7 @@ class Supervisor:
         self._started_at = time.time()
         self._last_status: Status | None = None
         self.experiments = Experiments(
-            session, self.spec, open_worktree(session.worktree), self.journal, self._experiments_changed
+            session, self.spec, lab_at(Path(self.spec.lab)), self.journal, self._experiments_changed
         )
         self.babysitter = Babysitter(
             self.spec,
@@ -57,22 +56,10 @@ class Supervisor:
             self.journal,
             self.experiments,
             self,
+            self._screen_changed,
         )
-        self.server = Server(session.socket, session.id, self._handle)
+        self.server = Server(session.socket, session.id, Requests(self, self._stopping.set).handle)
         self.server.on_gone = self._peer_gone
-        self._verbs: Final[dict[str, Handler]] = {
-            "status": self._on_status,
-            "watch": self._on_watch,
-            "resize": self._on_resize,
-            "nudge": self._on_nudge,
-            "pause": self._on_pause,
-            "resume": self._on_resume,
-            "stop": self._on_stop,
-            "submit": self._on_submit,
-            "wait": self._on_wait,
-            "wheel": self._on_wheel,
-            "keys": self._on_keys,
-        }
 
     async def run(self, ready: ReadyPipe) -> None:
         """Live until somebody says stop."""
@@ -103,7 +90,7 @@ class Supervisor:
 
     async def _report_start(self, ready: ReadyPipe) -> None:
         """Tell the launcher that the agent lives, or that it ended at once and how."""
-        if await self.babysitter.exited_within(_SURVIVE_S):
+        if await self.babysitter.agent.exited_within(_SURVIVE_S):
             ready.failed(self.babysitter.obituary())
             self._stopping.set()
         else:
@@ -140,18 +127,18 @@ class Supervisor:
 
     def status(self) -> Status:
         """Everything a viewer needs to know."""
-        experiments, agent = self.experiments, self.babysitter
-        running = experiments.running
+        experiments, sitter = self.experiments, self.babysitter
+        running, detection = experiments.running, sitter.detection
         return Status(
             session=self.session.id,
             agent=self.spec.agent,
             lab=self.spec.lab,
             phase=self.phase,
             phase_reason=self.phase_reason,
-            state=agent.state,
-            state_since=agent.state_since,
-            rule=agent.rule,
-            evidence=agent.evidence,
+            state=sitter.state,
+            state_since=sitter.state_since,
+            rule="" if detection is None else detection.rule,
+            evidence="" if detection is None else detection.evidence,
             running=None if running is None else asdict(running),
             queued=experiments.queued,
             best=experiments.best,
@@ -159,15 +146,15 @@ class Supervisor:
             best_number=experiments.best_number,
             kept=experiments.kept,
             total=experiments.total,
-            nudges=agent.nudges,
-            last_nudge_at=agent.last_nudge_at,
-            last_nudge=agent.last_nudge,
+            nudges=sitter.nudges,
+            last_nudge_at=sitter.last_nudge_at,
+            last_nudge=sitter.last_nudge,
             alert=self._alert(),
             viewers=len(self.server.viewers),
-            wheel=agent.wheel_held,
+            wheel=sitter.wheel is not None,
             pid=os.getpid(),
-            agent_pid=agent.pid,
-            size=list(agent.size),
+            agent_pid=sitter.agent.pid,
+            size=list(sitter.agent.size),
             started_at=self._started_at,
             max_experiments=self.spec.max_experiments,
         )
@@ -192,8 +179,7 @@ class Supervisor:
             for peer in self.server.viewers:
                 peer.ledger_changed("journal")
 
-    def screen_changed(self) -> None:
-        """The agent's screen has changed."""
+    def _screen_changed(self) -> None:
         for peer in self.server.viewers:
             peer.screen_changed()
 
@@ -212,84 +198,6 @@ class Supervisor:
     def _peer_gone(self, peer: Peer) -> None:
         self.babysitter.release_wheel(peer)
         self.changed()
-
-    # Answering them.
-
-    async def _handle(self, peer: Peer, message: dict[str, Any]) -> Any:
-        verb = str(message.get("verb"))
-        handler = self._verbs.get(verb)
-        if handler is None:
-            raise RefuseError(f"this supervisor does not know {verb[:40]!r}")
-        try:
-            return await handler(peer, message)
-        except ClearError as error:
-            raise RefuseError(str(error)) from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise RefuseError(f"a bad {verb} request: {error!r}") from None
-
-    async def _on_status(self, _peer: Peer, _message: dict[str, Any]) -> dict[str, Any]:
-        return asdict(self.status())
-
-    async def _on_watch(self, peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
-        peer.watching = True
-        screen = bool(message.get("screen"))
-        if screen and message.get("cols"):
-            self.babysitter.resize(int(message["cols"]), int(message["rows"]))
-        peer.watch_screen(self.babysitter if screen else None)
-        self.changed()
-        return asdict(self.status())
-
-    async def _on_resize(self, _peer: Peer, message: dict[str, Any]) -> None:
-        self.babysitter.resize(int(message["cols"]), int(message["rows"]))
-
-    async def _on_nudge(self, _peer: Peer, message: dict[str, Any]) -> dict[str, str]:
-        text = str(message["text"]).strip()
-        if not text:
-            raise RefuseError("a nudge needs a text")
-        return {"when": self.babysitter.nudge(text)}
-
-    async def _on_pause(self, _peer: Peer, _message: dict[str, Any]) -> None:
-        self.set_phase(Phase.PAUSED, "paused by you")
-
-    async def _on_resume(self, _peer: Peer, _message: dict[str, Any]) -> None:
-        self.babysitter.forgive()
-        self.set_phase(Phase.RUNNING, "")
-
-    async def _on_stop(self, _peer: Peer, _message: dict[str, Any]) -> Answer:
-        return Answer(None, self._stopping.set)
-
-    async def _on_submit(self, _peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
-        if self.phase is Phase.FINISHED:
-            raise RefuseError(f"the session is finished: {self.phase_reason}; no further experiment is needed")
-        number = self.experiments.submit(one_line(str(message["message"])))
-        return {"number": number, "budget_s": self.spec.budget_s}
-
-    async def _on_wait(self, _peer: Peer, message: dict[str, Any]) -> Answer:
-        wanted = message.get("number")
-        experiment = await self.experiments.wait(None if wanted is None else int(wanted))
-        log = Path(str(experiment.result.get("log", "")))
-        answer = wording.answer_block(experiment, _log_tail(log))
-        data = {"answer": answer, "experiment": asdict(experiment)}
-        return Answer(data, lambda: self.babysitter.told(experiment.number))
-
-    async def _on_wheel(self, peer: Peer, message: dict[str, Any]) -> None:
-        if message.get("on"):
-            self.babysitter.take_wheel(peer)
-        else:
-            self.babysitter.release_wheel(peer)
-
-    async def _on_keys(self, peer: Peer, message: dict[str, Any]) -> None:
-        self.babysitter.type_keys(peer, base64.b64decode(message["data"]))
-
-
-def _log_tail(log: Path) -> list[str]:
-    """The end of a run's log: untrusted text, cleaned."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - 16_384))
-            return tail(stream.read())
-    except OSError:
-        return []
 
 
 def main(argv: list[str] | None = None) -> None:

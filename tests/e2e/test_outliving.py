@@ -25,6 +25,21 @@ pytestmark = pytest.mark.timeout(120)
 
 # An agent that says what it is told, and never starts an experiment.
 ECHO = "import sys\nprint('ready', flush=True)\nfor line in sys.stdin:\n    print('heard', line, flush=True)\n"
+# Submits an experiment, is cut off from its answer, stops, and notes the prompt that comes then.
+CUT_OFF = """
+import pathlib, subprocess, sys
+print('ready', flush=True)
+sys.stdin.readline()
+genome = pathlib.Path('train.py')
+genome.write_text(genome.read_text() + '# changed\\n')
+command = subprocess.Popen(['autoresearch-tui', 'try', '-m', 'a change'], stdout=subprocess.PIPE, text=True)
+print(command.stdout.readline(), flush=True)
+command.kill()
+command.wait()
+print('My shell was cut off. Should I go on?', flush=True)
+print('heard', sys.stdin.readline(), flush=True)
+sys.stdin.readline()
+"""
 GENOME = "def build_model(spec):\n    raise SystemExit(3)\n\n\ndef train(model, run):\n    pass\n"
 
 
@@ -183,7 +198,7 @@ def test_an_agent_that_ends_at_once_is_said_and_leaves_nothing(home: Path) -> No
     ]
     done = run(*command, sys.executable, "-c", "import sys; sys.exit('no API key')")
     assert done.returncode == 1
-    assert "ended at once (exit status 1): no API key" in done.stderr
+    assert "ended at once: exit status 1, 'no API key'" in done.stderr
     assert done.stderr.count("\n") == 1
     assert store.session_dirs() == []
     branches = run("git", "-C", str(home / "lab"), "branch", "--list", "autoresearch/*")
@@ -202,3 +217,22 @@ def test_stop_ends_everything(home: Path) -> None:
     assert not agent.is_running()
     assert overview(session).phase == "stopped"
     assert kinds(session)[-1] == "stopped"
+
+
+def test_a_verdict_that_the_agent_missed_is_its_next_nudge(home: Path) -> None:
+    """When `try` is killed the run goes on; its verdict is typed to the agent, and `try --wait` gives it again."""
+    command = new(home)
+    command[command.index("--") + 1 :] = [sys.executable, "-c", CUT_OFF]
+    assert run(*command).returncode == 0
+    session = find_session("t")
+    status = until(session, lambda one: "Your experiment has ended" in one["last_nudge"])
+    assert status["nudges"] == 1
+    assert status["total"] == 1
+    entries = [json.loads(line) for line in session.journal.read_text().splitlines()]
+    [nudge] = [one for one in entries if one["kind"] == "nudge" and one["what"] == "result"]
+    [verdict] = [one for one in entries if one["kind"] == "verdict" and one["number"] == 1]
+    assert nudge["at"] >= verdict["at"]
+    again = run(sys.executable, "-m", "autoresearch_tui", "try", "--wait", "--session", "t")
+    assert again.returncode == 0, again.stderr
+    assert "experiment:       1\n" in again.stdout
+    assert "verdict:          crash\n" in again.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions.lab import LabError, create_repository, diff, enclosing_repository, open_lab, open_worktree, show
+from sessions.lab import LabError, create_repository, diff, enclosing_repository, lab_at, open_lab, show
 from sessions.worktree import Worktree
 
 GIT = shutil.which("git") or "git"
@@ -353,4 +353,4 @@ def test_a_git_hooks_environment_does_not_mislead(
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "elsewhere" / "index"))
     assert open_lab(worktree.lab.path).path == worktree.lab.path
-    assert open_worktree(worktree.path) == worktree.lab
+    assert lab_at(worktree.path) == worktree.lab

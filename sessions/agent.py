@@ -1,0 +1,218 @@
+"""The agent as a process with a terminal: started, read, drawn, typed to, ended. It judges nothing that it shows.
+
+Joins `sessions.pty` and `sessions.screen` on the event loop. One drain of the terminal a callback: during a flood the
+socket must get its turn.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from harness.text import clean, one_line
+from sessions.detector import View
+from sessions.protocol import MIN_SIZE, Frame
+from sessions.pty import AgentPty, PtyError
+from sessions.screen import Screen
+
+# A frame that the application holds back (mode 2026) is shown after this long all the same.
+_HOLD_FRAME_S: Final = 0.15
+# The process tree is walked only while silence must be judged, and no more often than this.
+_TREE_S: Final = 0.5
+_READ: Final = 64 << 10
+_PASTE: Final = (b"\x1b[200~", b"\x1b[201~")
+_ECHO_S: Final = 0.05
+
+
+class Agent:
+    """One agent's terminal, through all its launches.
+
+    Attributes:
+        size: columns and rows.
+    """
+
+    def __init__(self, on_stir: Callable[[], None], on_screen: Callable[[], None]) -> None:
+        """Make a blank terminal.
+
+        Args:
+            on_stir: called when the agent has written something, ended, or not taken what was typed.
+            on_screen: called when there is a new picture to show.
+        """
+        self.size = MIN_SIZE
+        self.trouble = ""
+        self._on_stir = on_stir
+        self._on_screen = on_screen
+        self._pty: AgentPty | None = None
+        self._screen = Screen(*self.size, on_reply=self.write)
+        self._seen_version = -1
+        self._changed_at = time.monotonic()
+        self._prompted_at = time.time()
+        self._busy = (0.0, False)
+        self._frame_due: asyncio.TimerHandle | None = None
+
+    # The process.
+
+    def launch(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> int:
+        """Start the agent, on a blank terminal, and return its process id.
+
+        Raises:
+            PtyError: it cannot be started.
+        """
+        self._forget()
+        self._screen.reset()  # another agent's screen, modes and signals are not this one's
+        self._pty = AgentPty.launch(argv, cwd, env, *self.size)
+        self._prompted_at = time.time()
+        asyncio.get_running_loop().add_reader(self._pty.fd, self._read, self._pty)
+        return self._pty.pid
+
+    @property
+    def pid(self) -> int:
+        """Its process id, 0 when it has ended."""
+        return 0 if self._pty is None or self._pty.exit_status() is not None else self._pty.pid
+
+    async def exited_within(self, seconds: float) -> bool:
+        """Whether it ends within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._pty is not None and self._pty.exit_status() is not None:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    def last_words(self) -> str:
+        """Its exit status and the last line that it showed."""
+        status = None if self._pty is None else self._pty.exit_status()
+        shown = [row for row in self._screen.text() if row.strip()]
+        return f"exit status {status}" + (f", {one_line(shown[-1])!r}" if shown else "")
+
+    async def hang_up(self) -> None:
+        """End it and everything below it: politely, then not."""
+        if self._pty is not None:
+            await self._pty.hang_up()
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._pty is not None:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._pty.fd)
+            loop.remove_writer(self._pty.fd)
+            self._pty.close()
+            self._pty = None
+
+    # Bytes.
+
+    def _read(self, pty: AgentPty) -> None:
+        try:
+            data = pty.read(_READ)
+        except EOFError:
+            asyncio.get_running_loop().remove_reader(pty.fd)
+            self._on_stir()
+            return
+        if data is None:
+            return
+        self._screen.feed(data)
+        self._on_stir()
+        if not self._screen.synchronized:
+            self._show()
+        elif self._frame_due is None:
+            self._frame_due = asyncio.get_running_loop().call_later(_HOLD_FRAME_S, self._show)
+
+    def _show(self) -> None:
+        if self._frame_due is not None:
+            self._frame_due.cancel()
+            self._frame_due = None
+        self._on_screen()
+
+    def write(self, data: bytes) -> None:
+        """Type bytes. What the agent does not take now waits; too much of that becomes `trouble`."""
+        if self._pty is None:
+            return
+        try:
+            self._pty.write(data)
+        except PtyError as error:
+            self.trouble = str(error)
+            self._on_stir()
+        if self._pty.unsent:
+            asyncio.get_running_loop().add_writer(self._pty.fd, self._flush, self._pty)
+
+    @staticmethod
+    def _flush(pty: AgentPty) -> None:
+        pty.flush()
+        if not pty.unsent:
+            asyncio.get_running_loop().remove_writer(pty.fd)
+
+    def prompted(self) -> None:
+        """A turn begins: what the agent starts from now on counts as its work."""
+        self._prompted_at = time.time()
+
+    async def submit(self, text: str, paste_delay_s: float, confirm_s: float) -> bool:
+        """Type a text and Enter; whether the agent showed, within `confirm_s`, that it has read them."""
+        data = clean(text).strip().encode()
+        if self._screen.bracketed_paste:
+            self.write(_PASTE[0] + data + _PASTE[1])
+        else:  # without the mode a newline is an Enter
+            self.write(b" ".join(data.split()))
+        await asyncio.sleep(paste_delay_s)
+        self.prompted()
+        version = self._screen.version  # with the text's own echo in it
+        self.write(b"\r")
+        deadline = time.monotonic() + confirm_s
+        while time.monotonic() < deadline:
+            await asyncio.sleep(_ECHO_S)
+            if self._screen.version != version:
+                return True
+        return False
+
+    # The picture.
+
+    def frame_since(self, version: int | None) -> tuple[Frame, int]:
+        """The rows that changed since a version, with the input modes of now."""
+        frame, now = self._screen.frame_since(version)
+        return replace(frame, modes=self._screen.input_modes().decode("ascii")), now
+
+    def resize(self, cols: int, rows: int) -> bool:
+        """Fit the terminal to a viewer, within what agents bear; whether that changed anything."""
+        if self._pty is None:
+            return False
+        size = self._pty.resize(cols, rows)
+        if size == self.size:
+            return False
+        self.size = size
+        self._screen.resize(*size)
+        self._on_screen()
+        return True
+
+    def view(self, now: float, quiet_s: float | None) -> View:
+        """What the detector judges. Below `quiet_s` of silence (None: always) the process tree is not looked at."""
+        version = self._screen.version
+        if version != self._seen_version:
+            self._seen_version = version
+            self._changed_at = now
+        return View(
+            rows=self._screen.text(),
+            title=self._screen.title,
+            osc7501=self._screen.osc7501,
+            bracketed_paste=self._screen.bracketed_paste,
+            alternate_screen=self._screen.alternate_screen,
+            changed_at=self._changed_at,
+            exit_status=None if self._pty is None else self._pty.exit_status(),
+            busy_children=self._busy_children(now, quiet_s),
+        )
+
+    def _busy_children(self, now: float, quiet_s: float | None) -> bool:
+        if self._pty is None or quiet_s is None or now - self._changed_at < quiet_s / 2:
+            return False
+        looked_at, busy = self._busy
+        if now - looked_at >= _TREE_S:
+            busy = self._pty.busy_children(self._prompted_at)
+            self._busy = (now, busy)
+        return busy
+
+
+def environment_for(extra: Mapping[str, str], first_on_path: Path) -> dict[str, str]:
+    """The person's environment, with the agent's keys and login in it, and our command first on PATH."""
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, **extra, "PATH": f"{first_on_path}{os.pathsep}{path}"}
