@@ -20,11 +20,11 @@ MLP_RATIO = 4  # hidden width of a block's MLP, as a multiple of WIDTH
 SOFTCAP = 0.0  # logits are squashed smoothly into this range, both signs; 0: not at all, half the step on a CPU
 
 BATCH_ROWS = 4  # rows a step, of spec.sequence_len tokens each
-MATRIX_LR = 0.02  # learning rate of the matrices: of the blocks (Muon) and of the output head (AdamW)
-EMBED_LR = 0.3  # of the token embedding (AdamW)
+MATRIX_LR = 0.02  # learning rate of the matrices: of the blocks (Muon) and of the output head (Adam)
+EMBED_LR = 0.3  # of the token embedding (Adam)
 WEIGHT_DECAY = 0.0  # of the blocks' matrices
 MOMENTUM = 0.95  # of Muon
-BETAS = (0.8, 0.95)  # of AdamW
+BETAS = (0.8, 0.95)  # of Adam
 WARMUP = 0.02  # fraction of the budget in which the learning rates rise
 COOLDOWN = 0.6  # fraction of the budget, at its end, in which they fall
 FINAL_LR = 0.05  # what they fall to, as a fraction
@@ -41,7 +41,7 @@ def norm(x):
 
 
 def rotary_angles(length, head_width):
-    """Cosines and sines (length, head_width / 2) by which queries and keys are turned, so that they know their place."""
+    """Cosines and sines (length, head_width / 2) by which queries and keys are turned to mark their place."""
     frequencies = 10000.0 ** (-torch.arange(0, head_width, 2) / head_width)
     angles = torch.outer(torch.arange(length), frequencies)
     return angles.cos(), angles.sin()
@@ -123,7 +123,7 @@ class GPT(nn.Module):
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Optimiser: Muon for the blocks' matrices, AdamW for the embedding and the head
+# Optimiser: Muon for the blocks' matrices, Adam for the embedding and the head
 # ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -157,8 +157,8 @@ class Muon:
                 p.mul_(1 - lr * WEIGHT_DECAY).add_(u, alpha=-lr * scale)
 
 
-class AdamW:
-    """Adam for one parameter."""
+class Adam:
+    """Steps along the mean gradient over its root mean square, for one parameter."""
 
     def __init__(self, parameter):
         self.p = parameter
@@ -194,8 +194,8 @@ def lr_scale(progress):
 
 def train(model, run):
     """Train until `run.batches` gives no more: the budget is spent then."""
-    muon = Muon([p for p in model.blocks.parameters()])
-    embedding, head = AdamW(model.embedding.weight), AdamW(model.head.weight)
+    muon = Muon(model.blocks.parameters())
+    embedding, head = Adam(model.embedding.weight), Adam(model.head.weight)
     for inputs, targets in run.batches(BATCH_ROWS):
         logits = model(inputs)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
