@@ -124,10 +124,11 @@ def _scrolled(offset: int, cursor: int, size: int, room: int) -> int:
     """Where to start showing `size` cells in `room`, from where it is now, so that the cursor is seen."""
     if size <= room or room <= 0:
         return 0
+    around = min(3, (room - 1) // 2)  # an agent's hints stand below its composer
     if cursor < offset:
-        offset = cursor
+        offset = cursor - around
     elif cursor >= offset + room:
-        offset = cursor - room + 1
+        offset = cursor - room + 1 + around
     return max(0, min(offset, size - room))
 
 

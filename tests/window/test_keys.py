@@ -71,7 +71,7 @@ def window(changes: list[Change], session: str | None = None) -> tuple[WindowApp
 
 
 async def pressed(
-    app: WindowApp, *keys: str, size: tuple[int, int] = (120, 40), then: Callable[[], Awaitable[None]] | None = None
+    app: WindowApp, *keys: str, size: tuple[int, int] = (80, 24), then: Callable[[], Awaitable[None]] | None = None
 ) -> None:
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
@@ -167,10 +167,10 @@ async def test_taking_the_wheel_stops_the_stream_meanwhile(monkeypatch: pytest.M
 
     async def look() -> None:
         assert taken == ["a"]
-        assert feed.opened[-1] == ("a", (80, 23))
+        assert feed.opened[-1] == ("a", (80, 24))
         assert [one.message for one in app._notifications] == ["the supervisor went away"]
 
-    await pressed(app, "1", "enter", then=look)
+    await pressed(app, "1", "enter", size=(120, 40), then=look)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (39, 9), (79, 23), (100, 30), (300, 90)])
