@@ -25,7 +25,7 @@ from harness.result import Experiment, RecordError
 from harness.verdict import Verdict
 from sessions import launch
 from sessions.client import Connection, UnreachableError, connect
-from sessions.overview import last_status
+from sessions.last_status import read_status
 from sessions.protocol import Frame, ProtocolError, Status
 from sessions.states import Phase
 from sessions.store import SessionDir, SessionSpec, is_supervised
@@ -98,7 +98,7 @@ class SessionLink:
 
     def _report_absence(self, problem: str) -> None:
         """Nobody answers: say what the disk knows."""
-        status = last_status(self.session)
+        status = read_status(self.session)
         if status is not None:
             self._emit(StatusArrived(self.session.id, status))
         if status is not None and status.phase == Phase.STOPPED:

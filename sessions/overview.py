@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from harness.result import RecordError
 from sessions.client import RefusedError, UnreachableError, ask
+from sessions.last_status import read_status
 from sessions.protocol import ProtocolError, Status
 from sessions.states import Phase
 from sessions.store import SessionDir, StoreError, is_supervised
@@ -30,8 +31,8 @@ def overview(session: SessionDir) -> Overview:
     except (UnreachableError, RefusedError, ProtocolError, RecordError) as error:
         problem = str(error)
     if is_supervised(session):
-        return Overview(session.id, Phase.RUNNING, last_status(session), problem)
-    status = last_status(session)
+        return Overview(session.id, Phase.RUNNING, read_status(session), problem)
+    status = read_status(session)
     if status is not None and status.phase == Phase.STOPPED:
         return Overview(session.id, Phase.STOPPED, status)
     try:
@@ -39,11 +40,3 @@ def overview(session: SessionDir) -> Overview:
     except StoreError as error:
         return Overview(session.id, Phase.DEAD, status, str(error))
     return Overview(session.id, Phase.DEAD, status, "its supervisor died; `autoresearch-tui resume` starts it again")
-
-
-def last_status(session: SessionDir) -> Status | None:
-    """What the supervisor wrote last; None where it is missing or broken."""
-    try:
-        return Status.from_json(session.status_file.read_bytes())
-    except (OSError, RecordError):
-        return None

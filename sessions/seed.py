@@ -3,8 +3,10 @@
 It starts no session and prepares no corpus. A lab for the demo gets a weakened baseline, and says so.
 """
 
+import contextlib
 import re
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +25,18 @@ _KNOB_LINE: Final = re.compile(rf"^(?P<name>{KNOB}\s*=\s*)(?P<value>[0-9][0-9_.e
 
 
 def genome_template() -> Path:
-    """The directory of the template: beside this module in an installation, at the top of a checkout."""
-    here = Path(__file__).resolve().parent
-    for folder in (here / "genome", here.parent / "genome"):
-        if (folder / GENOME_FILES[0]).is_file():
-            return folder
+    """The directory of the template: at the top of a checkout, or where the installation put its data.
+
+    Raises:
+        LabError: it is missing.
+    """
+    checkout = Path(__file__).resolve().parents[1] / "genome"
+    if (checkout / GENOME_FILES[0]).is_file():
+        return checkout
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for file in metadata.files("autoresearch-tui") or ():
+            if file.match(f"share/autoresearch-tui/genome/{GENOME_FILES[0]}"):
+                return Path(str(file.locate())).resolve().parent
     raise LabError("the template genome/train.py is missing from this installation; install autoresearch-tui again")
 
 

@@ -151,9 +151,8 @@ class Server:
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(peer.send({"type": "bye", "reason": reason}), 0.2)
             peer.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:  # a closed connection ends them; asyncio would complain about cancelled ones
+            await asyncio.wait(self._tasks, timeout=1.0)
         self._path.unlink(missing_ok=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -20,13 +20,14 @@ from harness.text import one_line
 from sessions.babysitter import Babysitter
 from sessions.experiments import Experiments
 from sessions.lab import lab_at
+from sessions.last_status import read_status, write_status
 from sessions.launch import ReadyPipe
 from sessions.profiles import load_profile
 from sessions.protocol import Status
 from sessions.requests import Requests
 from sessions.server import Peer, Server
 from sessions.states import Phase
-from sessions.store import Journal, SessionDir, config_home, locked, replace_file
+from sessions.store import Journal, SessionDir, config_home, locked
 
 # How often what a full disk refused is tried again, and the status on disk is refreshed.
 _HOUSEKEEPING_S: Final = 2.0
@@ -58,6 +59,8 @@ class Supervisor:
             self,
             self._screen_changed,
         )
+        before = read_status(session)
+        self.babysitter.nudges = 0 if before is None else before.nudges  # the session's, not this process's
         self.server = Server(session.socket, session.id, Requests(self, self._stopping.set).handle)
         self.server.on_gone = self._peer_gone
 
@@ -193,7 +196,7 @@ class Supervisor:
     def _write_status(self) -> None:
         # The disk may be full; the next change or the housekeeping tries again, and the ledgers are the truth.
         with contextlib.suppress(OSError):
-            replace_file(self.session.status_file, self.status().to_json() + "\n")
+            write_status(self.session, self.status())
 
     def _peer_gone(self, peer: Peer) -> None:
         self.babysitter.release_wheel(peer)

@@ -15,10 +15,11 @@ def test_the_wheel_holds_three_packages_and_the_template(tmp_path: Path) -> None
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+    [data] = {name.split("/")[0] for name in names if ".data/" in name}
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"autoresearch_tui", "harness", "sessions"}
-    assert {"sessions/genome/train.py", "sessions/genome/program.md", "sessions/profiles/codex.toml"} <= set(names)
-    assert "autoresearch_tui/app.tcss" in names
+    assert tops == {"autoresearch_tui", "harness", "sessions", data}
+    assert {f"{data}/data/share/autoresearch-tui/genome/{name}" for name in ("train.py", "program.md")} <= set(names)
+    assert {"sessions/profiles/codex.toml", "autoresearch_tui/app.tcss"} <= set(names)
 
 
 def test_an_editable_install_shows_no_more_than_a_wheel() -> None:

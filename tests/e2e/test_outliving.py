@@ -162,6 +162,7 @@ def test_a_killed_supervisor_comes_back_with_its_records(home: Path) -> None:
     assert after["pid"] != before["pid"]
     assert [json.loads(line)["number"] for line in session.experiments.read_text().splitlines()] == numbers == [0]
     assert kinds(session).count("started") == 2
+    assert after["nudges"] > before["nudges"]
 
 
 def test_nudges_stop_at_the_cap(home: Path) -> None:
