@@ -216,7 +216,8 @@ class _Run:
         now = time.monotonic()
         if often and now - self._reported_at < _PROGRESS_EVERY_S:
             return
-        self._reported_at = now
+        # The first news of a phase must not be swallowed because the phase has just begun.
+        self._reported_at = now if often else -math.inf
         spent, steps = self._known.get("training_s", 0.0), self._known.get("steps", 0)
         self._on_record(RunProgress(self._request.run_id, phase, spent, self._request.budget_s, steps))
 
