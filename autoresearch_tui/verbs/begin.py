@@ -1,13 +1,16 @@
 """The verb that begins a session: new."""
 
 import argparse
+import json
 import math
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from autoresearch_tui.verbs.steer import open_window
 from harness.errors import ClearError
+from sessions.overview import overview
 from sessions.profiles import profile_names
 from sessions.store import config_home
 
@@ -42,6 +45,7 @@ def add(verbs: Any) -> None:
         help="give the profile's safe answer when the agent asks to run something",
     )
     one.add_argument("--detach", action="store_true", help="do not open the window")
+    one.add_argument("--json", action="store_true", help="do not open the window; print one JSON object, for scripts")
     one.set_defaults(run=_new)
 
 
@@ -84,7 +88,10 @@ def _new(arguments: argparse.Namespace) -> int:
         max_idle_nudges=arguments.idle_nudges,
         answer_approvals=arguments.answer_approvals,
     )
-    session = begin(plan, say=print)
+    session = begin(plan, say=(lambda _line: None) if arguments.json else print)
+    if arguments.json:
+        print(json.dumps(asdict(overview(session))))
+        return 0
     print(f"session {session.id} is running; `autoresearch-tui attach {session.id}` opens it")
     if arguments.detach or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return 0

@@ -1,6 +1,7 @@
 """The agent's verb: try."""
 
 import argparse
+import json
 from typing import Any
 
 from harness.errors import ClearError
@@ -28,6 +29,7 @@ def add(verbs: Any) -> None:
         help="submit nothing; wait for experiment N (default: the latest) and print its verdict",
     )
     one.add_argument("--session", metavar="SESSION", help="default: the session whose working tree this is")
+    one.add_argument("--json", action="store_true", help="print the experiment's whole record instead, for scripts")
     one.set_defaults(run=_try)
 
 
@@ -40,7 +42,11 @@ def _try(arguments: argparse.Namespace) -> int:
             raise ClearError('say what the change tries: autoresearch-tui try -m "..."')
         submitted = ask(session, "submit", timeout_s=60.0, message=arguments.message)
         number = int(submitted["number"])
-        print(f"experiment {number} submitted, budget {submitted['budget_s']:g} s; waiting for its verdict", flush=True)
+        if not arguments.json:
+            print(
+                f"experiment {number} submitted, budget {submitted['budget_s']:g} s; waiting for its verdict",
+                flush=True,
+            )
     else:
         number = arguments.wait
     try:
@@ -50,5 +56,5 @@ def _try(arguments: argparse.Namespace) -> int:
             "the supervisor went away while the experiment ran; nothing is lost: "
             f"`autoresearch-tui resume {session.id}` brings it back"
         ) from None
-    print(answer["answer"])
+    print(json.dumps(answer["experiment"]) if arguments.json else answer["answer"])
     return 0

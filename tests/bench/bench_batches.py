@@ -96,6 +96,6 @@ def _figure(corpus: Corpus, texts: list[str], length: int, rows: int, goal: floa
         "unit": "Mtok/s",
         "reference": round(slow, 3),
         "ratio": round(value / slow, 1),
-        "goal": goal,
+        "goal": f">= {goal:g}",
         "met": value / slow >= goal,
     }
