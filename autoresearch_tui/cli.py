@@ -50,7 +50,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(words[:cut])
     arguments.command = words[cut + 1 :]
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()  # here, where a reader that is gone is understood; at exit it would be a complaint
+        return code
     except ClearError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

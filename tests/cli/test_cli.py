@@ -135,12 +135,17 @@ def test_an_unforeseen_error_leaves_its_traceback_in_a_file(
     assert "ZeroDivisionError" in (home / "crash.log").read_text()
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    """`autoresearch-tui --help | true` ends without a complaint."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_is_no_error(unbuffered: str) -> None:
+    """`autoresearch-tui ls | true` ends without a complaint, whether Python buffers its output or not."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [sys.executable, "-m", "autoresearch_tui", "ls"], stdout=writing, stderr=subprocess.PIPE, check=False
+        [sys.executable, "-m", "autoresearch_tui", "ls"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")

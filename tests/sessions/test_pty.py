@@ -148,7 +148,9 @@ def test_agent_inherits_no_ignored_or_blocked_signal(launch: Launch) -> None:
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
         signal.signal(signal.SIGHUP, before)
-    assert said.split()[1::2] == [b"0" * 16, b"0" * 16]
+    # Signals that the C library keeps to itself (32 and 33 with glibc) are not ours to change.
+    ours = sum(1 << (number - 1) for number in signal.valid_signals())
+    assert [int(mask, 16) & ours for mask in said.split()[1::2]] == [0, 0]
 
 
 def test_silence_is_no_data_and_no_end(python: Launch) -> None:
