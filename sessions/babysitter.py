@@ -102,7 +102,7 @@ class Babysitter:
             PtyError: it cannot be started.
         """
         worktree = self._session.worktree
-        argv = command(self._spec.argv, worktree=str(worktree), brief=wording.brief(self._spec))
+        argv = command(self._spec.argv, worktree=str(worktree), brief=wording.brief(self._spec, self._session.command))
         pid = self.agent.launch(argv, worktree, environment_for(self._profile.environment, self._session.bin))
         self._brief_pending = not self._profile.brief_in_argv
         self.detection = None
@@ -269,14 +269,14 @@ class Babysitter:
         match kind:
             case "brief":
                 self._brief_pending = False
-                return wording.brief(self._spec)
+                return wording.brief(self._spec, self._session.command)
             case "person":
                 return self._person_nudges.pop(0)
             case "result":
                 self._told.add(records[-1].number)
                 return wording.result_nudge(records[-1], best)
             case "nudge":
-                return wording.nudge(best, records[-1] if records else None)
+                return wording.nudge(best, records[-1] if records else None, self._session.command)
 
     async def _type(self, text: str) -> None:
         """Submit a text; press Enter once more if the agent shows no sign of having read it."""

@@ -123,7 +123,7 @@ def _give_command(session: SessionDir) -> None:
     if command is None:
         raise BeginError(f"the command autoresearch-tui is not installed in {beside}; install it with pip, uv or pipx")
     session.bin.mkdir(mode=0o700)
-    (session.bin / "autoresearch-tui").symlink_to(Path(command).absolute())
+    session.command.symlink_to(Path(command).absolute())
 
 
 def _free_tag() -> str:

@@ -160,6 +160,10 @@ class SessionDir:
     def bin(self) -> Path:
         return self.path / "bin"
 
+    @property
+    def command(self) -> Path:
+        return self.bin / "autoresearch-tui"
+
     def spec(self) -> SessionSpec:
         """Read `session.json`.
 

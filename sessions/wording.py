@@ -5,6 +5,7 @@ What an agent or a run wrote is cleaned, and cannot pass for one of our lines.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from harness.result import Experiment
@@ -18,8 +19,13 @@ _LOG_WIDTH: Final = 160
 _LOG_MARGIN: Final = "    | "
 
 
-def brief(spec: SessionSpec) -> str:
-    """The first prompt of a session, or of an agent that was launched again in it."""
+def brief(spec: SessionSpec, command: Path) -> str:
+    """The first prompt of a session, or of an agent that was launched again in it.
+
+    Args:
+        spec: what the session was asked to be.
+        command: absolute path of `autoresearch-tui`: a shell that starts as for a login sets PATH anew.
+    """
     files = " and ".join(spec.genome)
     goal = f" The session ends after {spec.max_experiments} experiments." if spec.max_experiments else ""
     return (
@@ -28,21 +34,23 @@ def brief(spec: SessionSpec) -> str:
         f"Lower val_bpb by changing {files} and nothing else, one idea at a time. Measure each idea with: "
         'autoresearch-tui try -m "what you changed". '
         f"It commits, trains for {spec.budget_s:g} s, and keeps or undoes the change; wait for its answer. "
+        f"{_path_hint(command)} "
         "If the call is cut off, the run goes on: autoresearch-tui try --wait joins it again."
         f"{goal} Do not ask whether to go on; go on until you are told to stop."
     )
 
 
-def nudge(best: float | None, last: Experiment | None) -> str:
+def nudge(best: float | None, last: Experiment | None, command: Path) -> str:
     """What an agent is told that stopped with nothing new to tell it.
 
     Args:
         best: the incumbent's val_bpb, if there is one.
         last: the experiment that was judged last, if there is one.
+        command: absolute path of `autoresearch-tui`, for an agent that has not brought an experiment about yet.
     """
-    facts = [] if last is None or last.number == 0 else [_sentence(last)]
-    facts.append(_best_sentence(best))
-    return " ".join([*facts, "Go on: " + _NEXT])
+    if last is None or last.number == 0:
+        return f"{_best_sentence(best)} Go on: {_NEXT} {_path_hint(command)}"
+    return f"{_sentence(last)} {_best_sentence(best)} Go on: {_NEXT}"
 
 
 def result_nudge(experiment: Experiment, best: float | None) -> str:
@@ -84,6 +92,10 @@ _NEXT: Final = (
     "think of the next experiment (results.tsv says what was tried), make the change, and run "
     'autoresearch-tui try -m "what you changed". Do not ask whether to continue; program.md says the rest.'
 )
+
+
+def _path_hint(command: Path) -> str:
+    return f"(If your shell does not find autoresearch-tui, it is {one_line(str(command))}.)"
 
 
 def _sentence(experiment: Experiment) -> str:

@@ -1,6 +1,7 @@
 """The words for the agent: prompts of one line, and an answer that untrusted text cannot forge."""
 
 import re
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ _SPEC = SessionSpec(
     preset="embedded",
     budget_s=20.0,
 )
+_COMMAND = Path("/state/sessions/nov23/bin/autoresearch-tui")
 _KEYS = [
     "experiment",
     "commit",
@@ -114,9 +116,9 @@ def test_prompts_are_one_line(message: str, best: float | None) -> None:
     """A prompt has no line break and no control character, so that any program takes it as one entry."""
     experiment = _experiment(message=message, reason=message, val_bpb=best)
     for prompt in (
-        wording.brief(_SPEC),
-        wording.nudge(best, None),
-        wording.nudge(best, experiment),
+        wording.brief(_SPEC, _COMMAND),
+        wording.nudge(best, None, _COMMAND),
+        wording.nudge(best, experiment, _COMMAND),
         wording.result_nudge(experiment, best),
     ):
         assert len(prompt.splitlines()) == 1
@@ -126,16 +128,25 @@ def test_prompts_are_one_line(message: str, best: float | None) -> None:
 
 def test_the_brief_says_how_to_measure() -> None:
     """The first prompt names the file to change, the command, the budget and the end, if there is one."""
-    brief = wording.brief(_SPEC)
+    brief = wording.brief(_SPEC, _COMMAND)
     for part in ("program.md", "train.py", 'autoresearch-tui try -m "', "--wait", "20 s", "autoresearch/nov23"):
         assert part in brief
-    assert "after 6 experiments" in wording.brief(SessionSpec.from_dict({**_SPEC.__dict__, "max_experiments": 6}))
+    assert "after 6 experiments" in wording.brief(
+        SessionSpec.from_dict({**_SPEC.__dict__, "max_experiments": 6}), _COMMAND
+    )
 
 
 def test_a_nudge_says_where_things_stand() -> None:
     """A nudge names the best and the last verdict, and asks for the next experiment without asking back."""
-    text = wording.nudge(1.52, _experiment(**_CRASH))
+    text = wording.nudge(1.52, _experiment(**_CRASH), _COMMAND)
     for part in ("1.520000", "NameError: DEPHT", "raise the rate", "try -m", "Do not ask"):
         assert part in text
-    assert "Nothing has been kept yet" in wording.nudge(None, None)
-    assert "Experiment 0" not in wording.nudge(1.6, _experiment(number=0, message="baseline"))
+    assert "Nothing has been kept yet" in wording.nudge(None, None, _COMMAND)
+    assert "Experiment 0" not in wording.nudge(1.6, _experiment(number=0, message="baseline"), _COMMAND)
+
+
+def test_an_agent_that_tried_nothing_yet_is_told_where_the_command_is() -> None:
+    """The brief, and nudges until there is an experiment, name the command's full path: a login shell resets PATH."""
+    assert str(_COMMAND) in wording.brief(_SPEC, _COMMAND)
+    assert str(_COMMAND) in wording.nudge(None, None, _COMMAND)
+    assert str(_COMMAND) not in wording.nudge(1.6, _experiment(), _COMMAND)
