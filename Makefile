@@ -2,13 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench venv format clean
+.PHONY: demo test test-agents check bench venv format clean
 
 demo: venv
 	$(BIN)/autoresearch-tui demo
 
 test: venv
 	$(BIN)/pytest
+
+# The real Codex against a scripted model on 127.0.0.1. Needs npm; installs into build/ alone.
+test-agents: venv
+	npm install --silent --no-fund --no-audit --prefix build/agents @openai/codex@0.169.0
+	$(BIN)/pytest -m agents
 
 check: venv
 	$(BIN)/ruff check .
