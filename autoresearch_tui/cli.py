@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if argv is None else argv
     # What follows `--` is the agent's command, and none of argparse's business.
-    cut = words.index("--") if "--" in words else len(words)
+    cut = words.index("--") if words[:1] == ["new"] and "--" in words else len(words)
     arguments = parser().parse_args(words[:cut])
     arguments.command = words[cut + 1 :]
     try:

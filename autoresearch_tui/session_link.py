@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from autoresearch_tui.changes import (
@@ -182,6 +183,8 @@ def _entry(line: bytes) -> Entry | None:
     """A line of the journal; None where it is none."""
     try:
         facts = json.loads(line)
-        return Entry(float(facts.pop("at")), str(facts.pop("kind")), facts)
-    except (ValueError, TypeError, KeyError, AttributeError):
+        at = float(facts.pop("at"))
+        datetime.fromtimestamp(at, UTC)  # raises where the moment is none
+        return Entry(at, str(facts.pop("kind")), facts)
+    except (OverflowError, OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -8,6 +8,7 @@ its own queries and modes never reach her terminal. Runs while the window is sus
 import base64
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
@@ -21,8 +22,11 @@ from sessions.client import open_stream
 from sessions.protocol import MIN_SIZE, Frame, decode, encode
 from sessions.store import SessionDir
 
-# Ctrl-], as a byte and as kitty's keyboard protocol spells it.
-_LET_GO: Final = (b"\x1d", b"\x1b[93;5u")
+# Ctrl-], as a byte and as kitty's keyboard protocol spells it: its modifiers less one are bits, 4 is ctrl, and locks
+# (64, 128) may be on.
+_LET_GO: Final = re.compile(rb"\x1d|\x1b\[93(?::\d*)*;(\d+)(?::[12])?u")
+_CTRL: Final = 4
+_LOCKS: Final = 64 | 128
 _BAR: Final = " you have the wheel · nudges are off · ctrl-] gives it back"
 
 
@@ -34,7 +38,10 @@ def take_the_wheel(session: SessionDir, stdin: int = 0, stdout: int = 1) -> str:
         ProtocolError: it speaks another protocol.
     """
     with contextlib.closing(open_stream(session)) as connection, _raw(stdin), _resizes() as resized:
-        return _Relay(connection, stdin, stdout).run(resized)
+        try:
+            return _Relay(connection, stdin, stdout).run(resized)
+        except OSError as error:
+            return f"the wheel was lost: {error.strerror or error}"
 
 
 class _Relay:
@@ -72,11 +79,11 @@ class _Relay:
 
     def _type(self, keys: bytes) -> bool:
         """Pass keys on; whether the person keeps the wheel."""
-        cuts = [at for mark in _LET_GO if (at := keys.find(mark)) >= 0]
-        keys = keys[: min(cuts)] if cuts else keys
-        if keys:
-            self._ask("keys", data=base64.b64encode(keys).decode())
-        return not cuts
+        cut = next((one.start() for one in _LET_GO.finditer(keys) if _is_ctrl(one[1])), None)
+        typed = keys[:cut]
+        if typed:
+            self._ask("keys", data=base64.b64encode(typed).decode())
+        return cut is None and bool(keys)  # no keys: the terminal is gone
 
     def _receive(self) -> str | None:
         """Show what came; why it is over, if it is."""
@@ -112,6 +119,10 @@ class _Relay:
         data = text.encode()
         while data:
             data = data[os.write(self._stdout, data) :]
+
+
+def _is_ctrl(modifiers: bytes | None) -> bool:
+    return modifiers is None or (int(modifiers) - 1) & ~_LOCKS == _CTRL
 
 
 @contextlib.contextmanager

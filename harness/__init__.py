@@ -11,8 +11,9 @@ What a number can be trusted for, as of this version:
 - The corpus: checked against recorded SHA-256 sums before use. No pickle anywhere.
 
 What it cannot be trusted for yet: the genome runs in the trainer's process and could meddle with the clock there
-(the wall deadline still holds); nothing looks for logits that depend on later tokens; there is no kernel sandbox,
-so a hostile genome could read files and use the network. Every result says so in its `sandbox` field.
+(the wall deadline still holds); nothing looks for logits that depend on later tokens; there is no kernel sandbox, so
+a hostile genome could read files, use the network, and, running as the same user, reach the runner's and the scorer's
+descriptors through /proc and forge what they say. Every result says so in its `sandbox` field.
 """
 
 from typing import Final

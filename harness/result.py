@@ -33,6 +33,10 @@ class RecordError(ValueError):
     """A record does not have its form."""
 
 
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
 class Record:
     """JSON for frozen dataclasses: unknown keys are ignored, missing ones and values of another type are errors.
 
@@ -51,7 +55,7 @@ class Record:
             RecordError: not a JSON object, a field without a default is missing, or one is of another type.
         """
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:  # the latter: a thousand brackets
             raise RecordError(f"not JSON: {error}") from None
         return cls.from_dict(data)

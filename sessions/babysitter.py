@@ -4,6 +4,8 @@ The one place where judgements become keystrokes. It has the clock and the effec
 """
 
 import asyncio
+import contextlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ from sessions.profiles import Profile, command
 from sessions.pty import PtyError
 from sessions.standing import BASELINE
 from sessions.states import AgentState, Phase
-from sessions.store import Journal, SessionDir, SessionSpec
+from sessions.store import Journal, SessionDir, SessionSpec, replace_file
 
 # The judges look at least so often, and after a change on the screen no more often than this.
 _LOOK_S: Final = 0.25
@@ -83,7 +85,7 @@ class Babysitter:
         )
         self._memory = policy.Memory()
         self._brief_pending = False
-        self._person_nudges: list[str] = []
+        self._person_nudges = _kept_nudges(session.nudges)
         self._told = {BASELINE, *(one.number for one in experiments.records)}
         self._typing: asyncio.Task[None] | None = None
         self._typed_at: float | None = None
@@ -102,7 +104,9 @@ class Babysitter:
             PtyError: it cannot be started.
         """
         worktree = self._session.worktree
-        argv = command(self._spec.argv, worktree=str(worktree), brief=wording.brief(self._spec, self._session.command))
+        argv = command(
+            self._spec.argv, worktree=str(worktree), brief=wording.brief(self._spec, str(self._session.command))
+        )
         pid = self.agent.launch(argv, worktree, environment_for(self._profile.environment, self._session.bin))
         self._brief_pending = not self._profile.brief_in_argv
         self.detection = None
@@ -123,6 +127,8 @@ class Babysitter:
     def nudge(self, text: str) -> str:
         """Take a person's text for the agent; what becomes of it, in words."""
         self._person_nudges.append(clean(text))
+        self._journal.add("nudge asked for", text=one_line(text, 2000))
+        self._keep_nudges()
         self.wake()
         if self._host.phase is not Phase.RUNNING:
             return f"kept until the session is resumed (it is {self._host.phase})"
@@ -149,7 +155,8 @@ class Babysitter:
     def type_keys(self, keys: bytes) -> None:
         """Pass on what the one with the wheel typed, unchanged."""
         self._typed_at = time.monotonic()
-        self.agent.prompted()
+        if b"\r" in keys or b"\n" in keys:  # a prompt of hers; an arrow key or a focus report begins no turn
+            self.agent.prompted()
         self.agent.write(keys)
 
     def told(self, number: int) -> None:
@@ -269,14 +276,21 @@ class Babysitter:
         match kind:
             case "brief":
                 self._brief_pending = False
-                return wording.brief(self._spec, self._session.command)
+                return wording.brief(self._spec, str(self._session.command))
             case "person":
-                return self._person_nudges.pop(0)
+                text = self._person_nudges.pop(0)
+                self._keep_nudges()
+                return text
             case "result":
                 self._told.add(records[-1].number)
                 return wording.result_nudge(records[-1], best)
             case "nudge":
-                return wording.nudge(best, records[-1] if records else None, self._session.command)
+                return wording.nudge(best, records[-1] if records else None, str(self._session.command))
+
+    def _keep_nudges(self) -> None:
+        """Put what is not typed yet on disk, for the next supervisor; a full disk costs that alone."""
+        with contextlib.suppress(OSError):
+            replace_file(self._session.nudges, json.dumps(self._person_nudges) + "\n")
 
     async def _type(self, text: str) -> None:
         """Submit a text; press Enter once more if the agent shows no sign of having read it."""
@@ -285,3 +299,12 @@ class Babysitter:
         if not read and self.state is AgentState.WAITING:
             self._journal.add("enter again", reason=f"no sign of work {profile.confirm_s:g} s after Enter")
             self.agent.write(b"\r")
+
+
+def _kept_nudges(path: Path) -> list[str]:
+    """What an earlier supervisor had not typed yet."""
+    try:
+        kept = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return []
+    return [clean(text) for text in kept if isinstance(text, str)] if isinstance(kept, list) else []

@@ -62,6 +62,8 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
     argv = plan.argv or profile.argv
     if not argv:
         raise BeginError(f"the profile {plan.agent!r} has no command; give one: autoresearch-tui new -- COMMAND")
+    if "/" in argv[0]:  # from where the person is; the agent starts in its worktree
+        argv = (str(Path(argv[0]).absolute()), *argv[1:])
     if shutil.which(argv[0]) is None:
         raise BeginError(
             f"{argv[0]} is not on PATH; install it, or give its path: autoresearch-tui new -- /path/to/agent"
@@ -70,6 +72,8 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
         say(f"seeding a new lab in {plan.lab}")
         seed_lab(plan.lab)
     lab = open_lab(plan.lab)
+    if missing := lab.missing(GENOME_FILES):
+        raise BeginError(f"the lab {plan.lab} has no {', '.join(missing)}; commit one, or name an empty folder to seed")
     corpus = cache_home() / "corpus" / preset.name
     _prepare_corpus(corpus, plan.preset, say)
 

@@ -8,6 +8,7 @@ import contextlib
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,6 +52,11 @@ class Lab:
             raise LabError(f"the lab {self.path} has a branch or experiments of {branch} already; choose another --tag")
         git("check-ref-format", "--branch", branch)
         return git("rev-parse", "--verify", "HEAD^{commit}")
+
+    def missing(self, paths: Sequence[str]) -> list[str]:
+        """Those of `paths` that the lab's commit does not hold."""
+        held = self._checkout().listed("ls-tree", "-z", "--name-only", "HEAD", "--", *paths)
+        return [path for path in paths if path not in held]
 
     def create_worktree(self, path: Path, branch: str) -> str:
         """Check the lab's commit out into a new directory on a new branch, and return the commit's full id.

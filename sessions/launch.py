@@ -3,6 +3,7 @@
 Only starting: what the supervisor does is `sessions.supervisor`'s business.
 """
 
+import contextlib
 import os
 import select
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from typing import Final
 
 from harness.errors import ClearError
-from sessions.store import SessionDir
+from sessions.store import HOME_VARIABLE, BusyError, SessionDir, locked, state_home
 
 # What the supervisor says: that it lives, or, with the reason behind it, that it does not.
 READY: Final = "ready"
@@ -18,6 +19,7 @@ FAILED: Final = "failed: "
 
 # Imports take under a second; the agent gets one more to fail in. The rest is a slow disk.
 _READY_WITHIN_S: Final = 30.0
+_ENDED_WITHIN_S: Final = 20.0
 
 
 class LaunchError(ClearError):
@@ -31,6 +33,7 @@ def start(session: SessionDir) -> None:
 
     Raises:
         LaunchError: the supervisor or the agent failed; nothing is left running.
+        KeyboardInterrupt: likewise: a supervisor whose launcher is gone before it was ready ends itself.
     """
     reading, writing = os.pipe()
     try:
@@ -41,6 +44,7 @@ def start(session: SessionDir) -> None:
                 stdout=log,
                 stderr=log,
                 cwd="/",
+                env=_environment(),
                 pass_fds=(writing,),
                 start_new_session=True,
             )
@@ -49,14 +53,24 @@ def start(session: SessionDir) -> None:
         raise LaunchError(f"cannot start a supervisor: {error}") from None
     finally:
         os.close(writing)
+    message = ""
     try:
         message = _read_to_end(reading, _READY_WITHIN_S)
     finally:
         os.close(reading)
         process.wait()  # it has forked the supervisor off and is gone
+        if message != READY:  # it ends, or will when it finds nobody to report to
+            with contextlib.suppress(BusyError), locked(session, patience_s=_ENDED_WITHIN_S):
+                pass
     if message == READY:
         return
     raise LaunchError(message.removeprefix(FAILED) or f"the supervisor died at its start; see {session.log}")
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with a state directory that means the same from any working directory."""
+    chosen = {HOME_VARIABLE: str(state_home())} if os.environ.get(HOME_VARIABLE) else {}
+    return {**os.environ, **chosen}
 
 
 def _read_to_end(fd: int, within_s: float) -> str:
@@ -76,21 +90,22 @@ class ReadyPipe:
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
 
-    def ready(self) -> None:
-        """The supervisor listens and its agent lives."""
-        self._say(READY)
+    def ready(self) -> bool:
+        """The supervisor listens and its agent lives; whether the launcher is there to hear it."""
+        return self._say(READY)
 
     def failed(self, reason: str) -> None:
         """It does not, and why, in one line."""
         self._say(FAILED + reason)
 
-    def _say(self, message: str) -> None:
+    def _say(self, message: str) -> bool:
         if self._fd is None:
-            return
+            return True
         try:
             os.write(self._fd, message.encode())
         except BrokenPipeError:
-            pass  # whoever started us was killed meanwhile: that is what we are detached for
+            return False
         finally:
             os.close(self._fd)
             self._fd = None
+        return True

@@ -114,7 +114,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Running:
+class Running(Record):
     """The experiment in progress. Seconds are on the harness's clock."""
 
     number: int
@@ -184,7 +184,7 @@ class Status(Record):
 
     def run_in_progress(self) -> Running | None:
         """`running` as a record."""
-        return None if self.running is None else Running(**self.running)
+        return None if self.running is None else Running.from_dict(self.running)
 
 
 def encode(message: dict[str, Any]) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import pexpect
 
+from harness.errors import ClearError
 from harness.text import one_line
 from sessions.processes import end_session, started_since
 from sessions.protocol import MAX_SIZE, MIN_SIZE
@@ -29,7 +30,7 @@ STATUS_UNKNOWN: Final = 255
 _WRITE_BYTES: Final = 4096  # a PTY takes no more at once
 
 
-class PtyError(Exception):
+class PtyError(ClearError):
     """The agent cannot be launched or typed to; the text is one line for the person."""
 
 

@@ -10,6 +10,7 @@ Disk is the truth; sockets are the live view. This module neither judges nor tal
         experiments.jsonl       one object an experiment: the truth
         results.tsv             the ecosystem's five columns, made from it
         status.json             the last `Status`, for when no supervisor lives
+        nudges.json             what the person asked to have typed, not typed yet
         inflight.json           the run in progress, so that a crash does not lose it
         supervisor.log          what the supervisor printed
         worktree/               where the agent works
@@ -21,6 +22,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -145,6 +147,10 @@ class SessionDir:
         return self.path / "status.json"
 
     @property
+    def nudges(self) -> Path:
+        return self.path / "nudges.json"
+
+    @property
     def log(self) -> Path:
         return self.path / "supervisor.log"
 
@@ -188,8 +194,11 @@ def session_dirs() -> list[SessionDir]:
     home = sessions_home()
     if not home.is_dir():
         return []
-    found = [SessionDir(p) for p in home.iterdir() if (p / "session.json").is_file()]
-    return sorted(found, key=lambda one: one.spec_file.stat().st_mtime)
+    found: list[tuple[float, SessionDir]] = []
+    for path in home.iterdir():
+        with contextlib.suppress(OSError):  # no session, or one that is being made or removed right now
+            found.append(((path / "session.json").stat().st_mtime, SessionDir(path)))
+    return [one for _at, one in sorted(found, key=lambda pair: (pair[0], pair[1].id))]
 
 
 def find_session(name: str | None) -> SessionDir:
@@ -201,7 +210,7 @@ def find_session(name: str | None) -> SessionDir:
     everything = session_dirs()
     if name is None:
         here = Path.cwd()
-        around = [one for one in everything if here.is_relative_to(one.worktree)]
+        around = [one for one in everything if here.is_relative_to(one.worktree.resolve())]
         everything = around or everything
         if len(everything) == 1:
             return everything[0]
@@ -235,9 +244,11 @@ def create_session(spec: SessionSpec) -> SessionDir:
         session.path.mkdir(mode=0o700)
         replace_file(session.spec_file, spec.to_json() + "\n")
         private_dir(session.runs)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        shutil.rmtree(session.path, ignore_errors=True)
+        why = error.strerror if isinstance(error, OSError) else error
         raise StoreError(
-            f"cannot write {session.path}: {error.strerror}; set {HOME_VARIABLE} to a directory that can be written"
+            f"cannot write {session.path}: {why}; set {HOME_VARIABLE} to a directory that can be written"
         ) from None
     return session
 

@@ -33,6 +33,7 @@ from sessions.store import Journal, SessionDir, config_home, locked
 _HOUSEKEEPING_S: Final = 2.0
 # An agent that ends within this time of its first launch has failed to start.
 _SURVIVE_S: Final = 1.0
+_ABORT_WITHIN_S: Final = 20.0
 
 
 class Supervisor:
@@ -96,9 +97,10 @@ class Supervisor:
         if await self.babysitter.agent.exited_within(_SURVIVE_S):
             ready.failed(self.babysitter.obituary())
             self._stopping.set()
-        else:
-            ready.ready()
+        elif ready.ready():
             self.experiments.submit_baseline()
+        else:  # interrupted while it waited for us: a session that nobody knows of must not live on
+            self._stopping.set()
 
     async def _keep_house(self) -> None:
         while True:
@@ -108,8 +110,11 @@ class Supervisor:
 
     async def _end(self) -> None:
         self.phase = Phase.STOPPED
-        await self.experiments.abort("the session was stopped")
         await self.babysitter.hang_up()
+        # On a disk that takes nothing the record waits in inflight.json for the next supervisor.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ABORT_WITHIN_S):
+                await self.experiments.abort("the session was stopped")
         self.journal.add("stopped", kept=self.experiments.kept, total=self.experiments.total)
         self._write_status()
         await self.server.close("the session was stopped")

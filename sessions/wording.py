@@ -5,7 +5,6 @@ What an agent or a run wrote is cleaned, and cannot pass for one of our lines.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from harness.result import Experiment
@@ -19,7 +18,7 @@ _LOG_WIDTH: Final = 160
 _LOG_MARGIN: Final = "    | "
 
 
-def brief(spec: SessionSpec, command: Path) -> str:
+def brief(spec: SessionSpec, command: str) -> str:
     """The first prompt of a session, or of an agent that was launched again in it.
 
     Args:
@@ -40,7 +39,7 @@ def brief(spec: SessionSpec, command: Path) -> str:
     )
 
 
-def nudge(best: float | None, last: Experiment | None, command: Path) -> str:
+def nudge(best: float | None, last: Experiment | None, command: str) -> str:
     """What an agent is told that stopped with nothing new to tell it.
 
     Args:
@@ -94,8 +93,8 @@ _NEXT: Final = (
 )
 
 
-def _path_hint(command: Path) -> str:
-    return f"(If your shell does not find autoresearch-tui, it is {one_line(str(command))}.)"
+def _path_hint(command: str) -> str:
+    return f"(If your shell does not find autoresearch-tui, it is {one_line(command, 500)}.)"
 
 
 def _sentence(experiment: Experiment) -> str:

@@ -61,9 +61,11 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _free_tag() -> str:
     number = 1
-    while (sessions_home() / (tag := "demo" if number == 1 else f"demo-{number}")).exists():
+    while True:
+        tag = "demo" if number == 1 else f"demo-{number}"
+        if not any((home / tag).exists() for home in (sessions_home(), state_home() / "labs")):
+            return tag
         number += 1
-    return tag
 
 
 async def _follow(session: SessionDir) -> int:

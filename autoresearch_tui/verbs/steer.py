@@ -11,7 +11,7 @@ from harness.errors import ClearError
 from sessions import launch
 from sessions.client import ask
 from sessions.overview import Overview, overview
-from sessions.store import SessionDir, find_session, is_supervised, locked, session_dirs
+from sessions.store import BusyError, SessionDir, find_session, is_supervised, locked, session_dirs
 
 
 def add(verbs: Any) -> None:
@@ -78,6 +78,8 @@ def _attach(arguments: argparse.Namespace) -> int:
 
 def _nudge(arguments: argparse.Namespace) -> int:
     first, *rest = arguments.words
+    if not rest and any(one.id == first for one in session_dirs()):
+        raise ClearError(f'what should {first} be told? autoresearch-tui nudge {first} "..."')
     session = find_session(first if rest else None)
     answer = ask(session, "nudge", text=" ".join(rest or [first]))
     print(f"{session.id}: {answer['when']}")
@@ -108,8 +110,11 @@ def _stop(arguments: argparse.Namespace) -> int:
 def stop_session(session: SessionDir) -> None:
     """Ask the supervisor to end, and wait until it has: until its lock is free."""
     ask(session, "stop")
-    with locked(session, patience_s=60.0):
-        pass
+    try:
+        with locked(session, patience_s=60.0):
+            pass
+    except BusyError:
+        raise ClearError(f"the supervisor of {session.id} has not ended yet; see {session.log}") from None
 
 
 def _tell(session: SessionDir, verb: str) -> int:

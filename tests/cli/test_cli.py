@@ -149,3 +149,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(unbuffered: str) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_session_without_a_message_is_not_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """`nudge SESSION` asks for the text instead of typing the session's name to the agent."""
+    dead_session()
+    assert main(["nudge", "nov23"]) == 1
+    assert "what should nov23 be told?" in one_line_of(capsys)
+
+
+def test_words_behind_two_dashes_are_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    """`stop -- TAG` means that session, as with any command line."""
+    dead_session("night-1")
+    dead_session("night-2")
+    assert main(["stop", "--", "night-2"]) == 0
+    assert "night-2" in capsys.readouterr().out

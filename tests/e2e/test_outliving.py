@@ -237,3 +237,41 @@ def test_a_verdict_that_the_agent_missed_is_its_next_nudge(home: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "experiment:       1\n" in again.stdout
     assert "verdict:          crash\n" in again.stdout
+
+
+def test_an_interrupted_start_leaves_nothing(home: Path) -> None:
+    """Ctrl-C while `new` waits for its supervisor ends that too: no session, no branch, no process."""
+    command = new(home)
+    starting = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    socket = home / "sessions" / "t" / "sock"
+    while not socket.exists():  # bounded by the test's own time
+        assert starting.poll() is None
+    os.killpg(starting.pid, signal.SIGINT)
+    assert starting.wait(timeout=60) == 130
+    assert store.session_dirs() == []
+    assert run("git", "-C", str(home / "lab"), "branch", "--list", "autoresearch/*").stdout == ""
+    for process in psutil.process_iter(["cmdline"]):
+        assert str(home / "sessions" / "t") not in " ".join(process.info["cmdline"] or [])
+
+
+def test_a_nudge_that_was_kept_survives_a_stop(home: Path) -> None:
+    """A nudge asked for while paused is typed after stop and resume."""
+    assert run(*new(home, "--idle-nudges", "3")).returncode == 0
+    for words in (["pause", "t"], ["nudge", "t", "use a smaller batch"], ["stop", "t"], ["resume", "t"]):
+        done = run(sys.executable, "-m", "autoresearch_tui", *words)
+        assert done.returncode == 0, done.stderr
+    until(find_session("t"), lambda status: "use a smaller batch" in status["last_nudge"])
+
+
+def test_a_lab_without_a_genome_is_refused(home: Path) -> None:
+    """A repository that holds no train.py is refused by name before anything of a session is made."""
+    bare = home / "bare"
+    bare.mkdir()
+    identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "base"]):
+        subprocess.run(["git", *identity, *words], cwd=bare, check=True)
+    command = [sys.executable, "-m", "autoresearch_tui", "new", "--detach", "--lab", str(bare), "--", "cat"]
+    done = run(*command)
+    assert done.returncode == 1
+    assert "has no train.py" in done.stderr
+    assert store.session_dirs() == []

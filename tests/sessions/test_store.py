@@ -188,3 +188,29 @@ def test_a_journal_keeps_what_the_disk_refuses(tmp_path: Path, monkeypatch: pyte
 def test_the_directory_is_the_sessions_id(tmp_path: Path) -> None:
     """A session is named by its directory."""
     assert SessionDir(tmp_path / "nov23").id == "nov23"
+
+
+def test_a_session_that_could_not_be_written_leaves_no_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk is full the tag is free again, and the same command works once there is space."""
+
+    def full(_path: Path, _text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "replace_file", full)
+        with pytest.raises(StoreError, match="No space left"):
+            store.create_session(spec())
+    assert store.create_session(spec()).spec() == spec()
+
+
+def test_a_symlinked_state_directory_is_recognised_from_inside(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worktree is found as the working directory's also when the way to it leads over a link."""
+    session = store.create_session(spec())
+    store.create_session(spec("nov24"))
+    session.worktree.mkdir()
+    (tmp_path / "link").symlink_to(home)
+    monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "link"))
+    monkeypatch.chdir(session.worktree)
+    assert store.find_session(None).id == session.id

@@ -1,7 +1,6 @@
 """The words for the agent: prompts of one line, and an answer that untrusted text cannot forge."""
 
 import re
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +20,7 @@ _SPEC = SessionSpec(
     preset="embedded",
     budget_s=20.0,
 )
-_COMMAND = Path("/state/sessions/nov23/bin/autoresearch-tui")
+_COMMAND = "/state/sessions/nov23/bin/autoresearch-tui"
 _KEYS = [
     "experiment",
     "commit",
@@ -147,6 +146,6 @@ def test_a_nudge_says_where_things_stand() -> None:
 
 def test_an_agent_that_tried_nothing_yet_is_told_where_the_command_is() -> None:
     """The brief, and nudges until there is an experiment, name the command's full path: a login shell resets PATH."""
-    assert str(_COMMAND) in wording.brief(_SPEC, _COMMAND)
-    assert str(_COMMAND) in wording.nudge(None, None, _COMMAND)
-    assert str(_COMMAND) not in wording.nudge(1.6, _experiment(), _COMMAND)
+    assert _COMMAND in wording.brief(_SPEC, _COMMAND)
+    assert _COMMAND in wording.nudge(None, None, _COMMAND)
+    assert _COMMAND not in wording.nudge(1.6, _experiment(), _COMMAND)
