@@ -16,7 +16,7 @@ from sessions import policy, wording
 from sessions.agent import Agent, environment_for
 from sessions.detector import Detection, detect
 from sessions.experiments import Experiments
-from sessions.profiles import Profile, command
+from sessions.profile import Places, Profile, filled
 from sessions.pty import PtyError
 from sessions.standing import BASELINE
 from sessions.states import AgentState, Phase
@@ -104,11 +104,10 @@ class Babysitter:
             PtyError: it cannot be started.
         """
         worktree = self._session.worktree
-        argv = command(
-            self._spec.argv, worktree=str(worktree), brief=wording.brief(self._spec, str(self._session.command))
-        )
+        brief = wording.brief(self._spec, str(self._session.command))
+        argv = filled(self._spec.argv, Places(str(worktree), brief=brief))
         pid = self.agent.launch(argv, worktree, environment_for(self._profile.environment, self._session.bin))
-        self._brief_pending = not self._profile.brief_in_argv
+        self._brief_pending = all("{brief}" not in word for word in self._spec.argv)
         self.detection = None
         self._journal.add("launched", argv=[one_line(one, 300) for one in argv], pid=pid)
 

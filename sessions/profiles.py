@@ -1,99 +1,29 @@
-"""Agent profiles: data about how to launch, read and answer an agent CLI. Reads TOML; decides nothing.
+"""Finds and reads agent profiles. Reads TOML; decides nothing.
 
 A profile is `sessions/profiles/<name>.toml`; a file of the same name under `profiles/` in the person's
-configuration directory takes its place. Unknown keys and bad patterns are errors that name the file: a typing
-mistake must not cost a night.
+configuration directory takes its place.
 """
 
-import json
 import re
 import sys
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Final, get_args
 
-from harness.errors import ClearError
 from harness.text import one_line
+from sessions.profile import AtOnce, Hook, Profile, Rule, Source
+from sessions.profile_table import ProfileError, Table
 from sessions.states import AgentState
 
-Source = Literal["osc7501", "title", "screen"]
+FORMAT: Final = 1
+"""Of the file; it changes when an older file would be misread."""
 
 _PACKAGED: Final = Path(__file__).with_name("profiles")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}")
 
-# What evidence on a terminal can say; that the process is gone is not for a pattern to claim.
-_RULE_STATES: Final = frozenset(AgentState) - {AgentState.STARTING, AgentState.EXITED}
-
-
-class ProfileError(ClearError):
-    """A profile that is missing or has a mistake; the text names the file and the key."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One piece of evidence: where to look, for what, and what it means.
-
-    Attributes:
-        name: shown to the person and journaled.
-        state: what the agent is doing when the rule matches.
-        source: "osc7501" (the last OSC 7501 payload), "title", or "screen".
-        pattern: searched in the source; on the screen, in each row of the region.
-        bottom: for "screen": only the last so many rows that are not blank (0: the whole screen).
-        quiet_s: the rule counts only while screen and title have been unchanged for so long.
-        answer: keys to send when the rule means `asking` and the person allowed safe answers; None: call her.
-    """
-
-    name: str
-    state: AgentState
-    source: Source
-    pattern: re.Pattern[str]
-    bottom: int = 0
-    quiet_s: float = 0.0
-    answer: str | None = None
-
-
-@dataclass(frozen=True)
-class Profile:
-    """One agent.
-
-    Attributes:
-        name: what `--agent` takes.
-        seen_on: the agent's version that the rules were seen on; detectors rot.
-        argv: the command; `command` fills in what it leaves open. Empty: the person gives one.
-        brief_in_argv: whether argv carries the first prompt, so that it need not be typed.
-        environment: added to the agent's.
-        rules: in order of trust; the first that matches wins.
-        quiet_s: with no rule matching, a screen unchanged for so long, without busy child processes, is
-            `waiting`, and a screen that changes is `working`; None: neither says anything about this agent, and
-            it keeps its previous state.
-        settle_s: a state must hold so long before it counts; `working` counts at once.
-        paste_delay_s: between the pasted text and Enter.
-        confirm_s: no sign of work so long after Enter: press Enter once more.
-    """
-
-    name: str
-    seen_on: str
-    argv: tuple[str, ...]
-    brief_in_argv: bool
-    environment: dict[str, str]
-    rules: tuple[Rule, ...]
-    quiet_s: float | None
-    settle_s: float
-    paste_delay_s: float
-    confirm_s: float
-
-
-def command(argv: Sequence[str], *, worktree: str, brief: str) -> list[str]:
-    """Fill in an agent's command.
-
-    `{worktree}` becomes that path, `{worktree_quoted}` the same as a quoted string of TOML or JSON, `{brief}` the
-    first prompt. What is filled in is not looked at again, and other braces are left alone.
-    """
-    values = {"{worktree}": worktree, "{worktree_quoted}": json.dumps(worktree, ensure_ascii=False), "{brief}": brief}
-    pattern = re.compile("|".join(map(re.escape, values)))
-    return [pattern.sub(lambda found: values[found[0]], argument) for argument in argv]
+# What evidence can say; that the process is gone is not for a pattern to claim.
+_STATES: Final = sorted(frozenset(AgentState) - {AgentState.STARTING, AgentState.EXITED})
+_HOLD: Final = "hold"
 
 
 def profile_names(config_home: Path) -> list[str]:
@@ -105,7 +35,7 @@ def profile_names(config_home: Path) -> list[str]:
 def load_profile(name: str, config_home: Path) -> Profile:
     """Read the profile of that name; the person's own file takes the place of ours.
 
-    `{python}` in its command becomes the interpreter that runs this program.
+    `{python}` in its commands becomes the interpreter that runs this program.
 
     Raises:
         ProfileError: there is none, or its file has a mistake.
@@ -124,119 +54,85 @@ def _homes(config_home: Path) -> tuple[Path, ...]:
 
 
 def _read(path: Path) -> Profile:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ProfileError(f"{path}: cannot be read: {one_line(str(error))}") from None
-    table = _Table(path, "", data)
-    argv = tuple(one.replace("{python}", sys.executable) for one in table.texts("argv"))
-    brief_in_argv = any("{brief}" in one for one in argv)
+    table = Table.read(path)
+    if (version := table.count("format", FORMAT)) != FORMAT:
+        table.fail("format", f"is {version}; this version of autoresearch-tui reads {FORMAT}")
+    submit = table.table("submit") or Table(path, "submit.", {})
+    ids = table.table("ids") or Table(path, "ids.", {})
     profile = Profile(
         name=path.stem,
         seen_on=table.text("seen_on", ""),
-        argv=argv,
-        brief_in_argv=brief_in_argv,
+        argv=_command(table, "argv"),
+        resume=_command(table, "resume", []),
         environment=table.environment("environment"),
+        files=_files(table),
         rules=tuple(_rule(one) for one in table.tables("rule")),
+        hooks=tuple(_hook(one) for one in table.tables("hook")),
+        session_path=ids.text("session", ""),
+        transcript_path=ids.text("transcript", ""),
         quiet_s=table.seconds("quiet_s", None),
         settle_s=table.seconds("settle_s", 0.3) or 0.0,
-        paste_delay_s=table.seconds("paste_delay_s", 0.3) or 0.0,
-        confirm_s=table.seconds("confirm_s", 3.0) or 0.0,
+        children_work=table.flag("children_work", default=True),
+        paste_delay_s=submit.seconds("paste_delay_s", 0.3) or 0.0,
+        confirm_s=submit.seconds("confirm_s", 3.0) or 0.0,
+        at_once=submit.choice("at_once", get_args(AtOnce), "interrupt"),
+        fresh=table.text("fresh", ""),
+        interrupt=table.text("interrupt", ""),
+        quit=tuple(table.texts("quit", [])),
     )
-    table.done()
+    for one in (table, submit, ids):
+        one.done()
     if profile.quiet_s is None and not any(one.state is AgentState.WAITING for one in profile.rules):
         raise ProfileError(f'{path}: nothing says when the agent waits; add quiet_s, or a rule with state = "waiting"')
     return profile
 
 
-def _rule(table: "_Table") -> Rule:
+def _command(table: Table, key: str, default: list[str] | None = None) -> tuple[str, ...]:
+    words = table.texts(key) if default is None else table.texts(key, default)
+    return tuple(one.replace("{python}", sys.executable) for one in words)
+
+
+def _files(table: Table) -> dict[str, str]:
+    files = table.environment("files")
+    for name in files:
+        if not _FILE_NAME.fullmatch(name):
+            table.fail(f"files.{one_line(name, 40)}", "is no plain file name")
+    return files
+
+
+def _rule(table: Table) -> Rule:
+    state = table.choice("state", [*_STATES, _HOLD])
     rule = Rule(
         name=table.text("name"),
-        state=AgentState(table.choice("state", sorted(_RULE_STATES))),
+        state=None if state == _HOLD else AgentState(state),
         source=table.choice("source", get_args(Source)),
         pattern=table.pattern("pattern"),
         bottom=table.count("bottom", 0),
         quiet_s=table.seconds("quiet_s", 0.0) or 0.0,
         answer=table.text("answer", None),
+        background=table.flag("background", default=False),
+        also=table.patterns("also"),
+        reset=table.pattern("reset", None),
     )
     table.done()
-    if rule.answer is not None and rule.state is not AgentState.ASKING:
-        table.fail("answer", 'only a rule with state = "asking" has an answer')
+    if unknown := sorted(rule.also.keys() - {"osc7501", "title"}):
+        table.fail(f"also.{one_line(unknown[0], 40)}", "only osc7501 and title can be asked for")
+    for key, state, given in (
+        ("answer", AgentState.ASKING, rule.answer is not None),
+        ("background", AgentState.WORKING, rule.background),
+        ("reset", AgentState.LIMITED, rule.reset is not None),
+    ):
+        if given and rule.state is not state:
+            table.fail(key, f'only a rule with state = "{state}" has one')
     if rule.bottom and rule.source != "screen":
         table.fail("bottom", 'only a rule with source = "screen" has a bottom')
+    if rule.reset is not None and "when" not in rule.reset.groupindex:
+        table.fail("reset", "needs a group (?P<when>...) around the words that say when")
     return rule
 
 
-_REQUIRED: Final = object()
-
-
-class _Table:
-    """A TOML table that is taken key by key; what is left over at the end was a typing mistake."""
-
-    def __init__(self, path: Path, where: str, data: dict[str, Any]) -> None:
-        self._path, self._where, self._data = path, where, dict(data)
-
-    def fail(self, key: str, problem: str) -> None:
-        raise ProfileError(f"{self._path}: {self._where}{key}: {problem}")
-
-    def _take(self, key: str, kinds: tuple[type, ...], expected: str, default: Any) -> Any:
-        if key not in self._data and default is not _REQUIRED:
-            return default
-        value = self._data.pop(key, None)
-        # TOML's true is no number here, though Python's is.
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            self.fail(key, f"{'is missing' if value is None else 'must be'}: {expected}")
-        return value
-
-    def text(self, key: str, default: Any = _REQUIRED) -> Any:
-        return self._take(key, (str,), "a text", default)
-
-    def seconds(self, key: str, default: float | None) -> float | None:
-        value = self._take(key, (int, float), "seconds", default)
-        if value is not None and not 0 <= value < float("inf"):
-            self.fail(key, "must be: seconds, 0 or more")
-        return value if value is None else float(value)
-
-    def count(self, key: str, default: int) -> int:
-        value: int = self._take(key, (int,), "a whole number", default)
-        if value < 0:
-            self.fail(key, "must be: a whole number, 0 or more")
-        return value
-
-    def choice(self, key: str, options: Sequence[str]) -> Any:
-        value = self._take(key, (str,), f"one of {', '.join(options)}", _REQUIRED)
-        if value not in options:
-            self.fail(key, f"must be: one of {', '.join(options)}")
-        return value
-
-    def pattern(self, key: str) -> re.Pattern[str]:
-        try:
-            return re.compile(self.text(key))
-        except re.error as error:
-            self.fail(key, f"is no regular expression: {error}")
-            raise  # unreachable, and says so to the type checker
-
-    def texts(self, key: str) -> list[str]:
-        value: list[str] = self._take(key, (list,), "a list of texts", _REQUIRED)
-        if not all(isinstance(one, str) for one in value):
-            self.fail(key, "must be: a list of texts")
-        return value
-
-    def environment(self, key: str) -> dict[str, str]:
-        value: dict[str, str] = self._take(key, (dict,), "a table of texts", {})
-        if not all(isinstance(one, str) for one in value.values()):
-            self.fail(key, "must be: a table of texts")
-        return value
-
-    def tables(self, key: str) -> list["_Table"]:
-        value = self._take(key, (list,), f"written as [[{key}]]", [])
-        if not all(isinstance(one, dict) for one in value):
-            self.fail(key, f"must be: written as [[{key}]]")
-        return [
-            _Table(self._path, f"{key} {n} ({one.get('name', 'no name')}): ", one) for n, one in enumerate(value, 1)
-        ]
-
-    def done(self) -> None:
-        if self._data:
-            key = next(iter(self._data))
-            self.fail(key, "is an unknown key")
+def _hook(table: Table) -> Hook:
+    state = table.choice("state", _STATES, None)
+    hook = Hook(table.text("event"), None if state is None else AgentState(state), table.patterns("where"))
+    table.done()
+    return hook

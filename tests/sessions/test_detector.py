@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions.detector import STALLED_S, Detection, View, detect
-from sessions.profiles import Profile, Rule, load_profile
+from sessions.profile import Profile, Rule
+from sessions.profiles import load_profile
 from sessions.screen import Screen
 from sessions.states import AgentState
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sessions.profiles import ProfileError, command, load_profile, profile_names
+from sessions.profile import Places, filled
+from sessions.profile_table import ProfileError
+from sessions.profiles import load_profile, profile_names
 from sessions.states import AgentState
 
 _GOOD = """
@@ -113,7 +115,7 @@ def test_an_unknown_name_lists_the_known(name: str, tmp_path: Path) -> None:
 def test_a_command_is_filled_in_once() -> None:
     """Only the known braces are replaced, and what was filled in is not looked at again."""
     argv = ["a", "{worktree}/x", "-c", "t={{worktree_quoted}={b}}", "{brief}", "{unknown}"]
-    assert command(argv, worktree="/w {brief}", brief="read {worktree}") == [
+    assert filled(argv, Places(worktree="/w {brief}", brief="read {worktree}")) == [
         "a",
         "/w {brief}/x",
         "-c",
@@ -126,7 +128,7 @@ def test_a_command_is_filled_in_once() -> None:
 def test_codex_trusts_a_worktree_with_any_path(tmp_path: Path) -> None:
     """The trust that Codex is told of on its command line is TOML for that folder, whatever its name."""
     worktree = '/home/o\'neil/a.b "c" \\d'
-    argv = command(load_profile("codex", tmp_path).argv, worktree=worktree, brief="")
+    argv = filled(load_profile("codex", tmp_path).argv, Places(worktree))
     (override,) = [one for one in argv if one.startswith("projects=")]
     assert tomllib.loads(override) == {"projects": {worktree: {"trust_level": "trusted"}}}
     assert json.dumps(worktree) in override
@@ -135,10 +137,3 @@ def test_codex_trusts_a_worktree_with_any_path(tmp_path: Path) -> None:
 def test_the_demo_runs_under_this_interpreter(tmp_path: Path) -> None:
     """The demo agent is started with the interpreter that runs us, closed to the lab's own modules."""
     assert load_profile("demo", tmp_path).argv[:2] == (sys.executable, "-I")
-
-
-def test_a_brief_in_the_command_is_noticed(tmp_path: Path) -> None:
-    """A command that carries the brief says so, and then it need not be typed."""
-    _write(tmp_path, _GOOD.replace('"{worktree}"', '"{brief}"'))
-    assert load_profile("mine", tmp_path).brief_in_argv
-    assert not load_profile("codex", tmp_path).brief_in_argv
