@@ -140,6 +140,23 @@ class Screen:
         modes = b"".join(b"\x1b[?%dh" % mode for mode in _INPUT_MODES if self._terminal.mode(mode))
         return modes + (b"\x1b[>%du" % flags if flags else b"")
 
+    @property
+    def in_sequence(self) -> bool:
+        """Whether the last byte fed left an escape sequence open."""
+        return self._terminal.feed_until_ground(b"") is None
+
+    def repaint(self) -> bytes:
+        """What makes a blank terminal of this size look, and report, like this one: rows, cursor, modes, signals.
+
+        Of the two screens only the active one; no scrollback.
+        """
+        signals = b"".join(
+            b"\x1b]%s;%s\x1b\\" % (number, text.encode())
+            for number, text in ((b"2", self.title), (b"7501", self.osc7501))
+            if text
+        )
+        return _exported(self._terminal) + signals
+
     def _connect(self) -> list[Any]:
         """Set the terminal's options and callbacks; what it returns must outlive the terminal's last `feed`."""
         on_reply: Callable[[bytes], None] = self._replies.append  # append returns None; anything else makes feed raise
@@ -277,6 +294,28 @@ class _Grid:
                 self._styles.clear()
             known = self._styles[packed] = style_of(style)
         return known
+
+
+def _exported(terminal: Terminal) -> bytes:
+    """The visible cells, cursor and modes as VT sequences; the public layer exports plain text alone."""
+    cols, rows = terminal.size
+    visible = init_sized("GhosttySelection")  # without one the export begins in the scrollback
+    visible.start, visible.end = terminal.ref(0, 0)[0], terminal.ref(cols - 1, rows - 1)[0]
+    options = init_sized("GhosttyFormatterTerminalOptions")
+    options.emit, options.selection = lib.GHOSTTY_FORMATTER_FORMAT_VT, visible
+    extra, cells = options.extra, options.extra.screen
+    extra.modes = extra.scrolling_region = extra.keyboard = True
+    cells.cursor = cells.style = cells.hyperlink = cells.protection = cells.kitty_keyboard = cells.charsets = True
+    formatter = ffi.new("GhosttyFormatter*")
+    check(lib.ghostty_formatter_terminal_new(ffi.NULL, formatter, terminal._t[0], options[0]), "formatter")  # noqa: SLF001 - no public way
+    try:
+        length = ffi.new("size_t*")
+        lib.ghostty_formatter_format_buf(formatter[0], ffi.NULL, 0, length)  # says how much room it needs
+        room = ffi.new("uint8_t[]", max(1, length[0]))
+        check(lib.ghostty_formatter_format_buf(formatter[0], room, len(room), length), "format")
+        return bytes(ffi.buffer(room, length[0])[:])
+    finally:
+        lib.ghostty_formatter_free(formatter[0])
 
 
 def _made(make: Any, kind: str) -> Any:
