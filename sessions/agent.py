@@ -5,10 +5,10 @@ socket must get its turn.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,15 +16,21 @@ from harness.text import clean, one_line
 from sessions.detector import View
 from sessions.protocol import MIN_SIZE, Frame
 from sessions.pty import AgentPty, PtyError
+from sessions.recording import CastRecorder
 from sessions.screen import Screen
+from sessions.signals import Signal
 
 # A frame that the application holds back (mode 2026) is shown after this long all the same.
 _HOLD_FRAME_S: Final = 0.15
-# The process tree is walked only while silence must be judged, and no more often than this.
-_TREE_S: Final = 0.5
+# The process tree is walked while the screen is still, this often at first; later, when a process runs, less often;
+# and when none does, not at all until something is drawn.
+_TREE_S: Final = 0.1
+_TREE_AT_REST_S: Final = 1.0
+_STILL_S: Final = 2.0
 _READ: Final = 64 << 10
 _PASTE: Final = (b"\x1b[200~", b"\x1b[201~")
 _ECHO_S: Final = 0.05
+_GOODBYE_S: Final = 0.4  # between the keys that make an agent leave
 
 
 class Agent:
@@ -32,26 +38,32 @@ class Agent:
 
     Attributes:
         size: columns and rows.
+        trouble: why it did not take what was typed; empty where it did.
+        changed_at: when its screen or title last changed, as far as `view` has looked, on the monotonic clock.
+        on_stir: called when it has written something, ended, or not taken what was typed.
     """
 
-    def __init__(self, on_stir: Callable[[], None], on_screen: Callable[[], None]) -> None:
+    def __init__(self, on_screen: Callable[[], None], recorder: CastRecorder | None = None) -> None:
         """Make a blank terminal.
 
         Args:
-            on_stir: called when the agent has written something, ended, or not taken what was typed.
             on_screen: called when there is a new picture to show.
+            recorder: records the terminal; None: nobody does.
         """
         self.size = MIN_SIZE
         self.trouble = ""
-        self._on_stir = on_stir
+        self.changed_at = time.monotonic()
+        self.on_stir: Callable[[], None] = lambda: None
         self._on_screen = on_screen
+        self._recorder = recorder
         self._pty: AgentPty | None = None
         self._screen = Screen(*self.size, on_reply=self.write)
         self._seen_version = -1
-        self._changed_at = time.monotonic()
         self._prompted_at = time.time()
         self._busy = (0.0, False)
         self._frame_due: asyncio.TimerHandle | None = None
+        if recorder is not None:
+            recorder.repaint = self._screen.repaint
 
     # The process.
 
@@ -62,8 +74,11 @@ class Agent:
             PtyError: it cannot be started.
         """
         self._forget()
+        self._busy = (0.0, False)
         self._screen.reset()  # another agent's screen, modes and signals are not this one's
         self._pty = AgentPty.launch(argv, cwd, env, *self.size)
+        if self._recorder is not None:
+            self._recorder.launched()
         self._prompted_at = time.time()
         asyncio.get_running_loop().add_reader(self._pty.fd, self._read, self._pty)
         return self._pty.pid
@@ -88,11 +103,16 @@ class Agent:
         shown = [row for row in self._screen.text() if row.strip()]
         return f"exit status {status}" + (f", {one_line(shown[-1])!r}" if shown else "")
 
-    async def hang_up(self) -> None:
-        """End it and everything below it: politely, then not."""
-        if self._pty is not None:
-            await self._pty.hang_up()
-            self._forget()
+    async def hang_up(self, goodbye: Sequence[str] = ()) -> None:
+        """End it and everything below it: with the keys that make it leave, then by signals."""
+        if self._pty is None:
+            return
+        for keys in goodbye:
+            self.press(keys.encode())
+            if await self.exited_within(_GOODBYE_S):
+                break
+        await self._pty.hang_up()
+        self._forget()
 
     def _forget(self) -> None:
         if self._pty is not None:
@@ -109,12 +129,14 @@ class Agent:
             data = pty.read(_READ)
         except EOFError:
             asyncio.get_running_loop().remove_reader(pty.fd)
-            self._on_stir()
+            self.on_stir()
             return
         if data is None:
             return
+        if self._recorder is not None:
+            self._recorder.output(data)
         self._screen.feed(data)
-        self._on_stir()
+        self.on_stir()
         if not self._screen.synchronized:
             self._show()
         elif self._frame_due is None:
@@ -134,9 +156,15 @@ class Agent:
             self._pty.write(data)
         except PtyError as error:
             self.trouble = str(error)
-            self._on_stir()
+            self.on_stir()
         if self._pty.unsent:
             asyncio.get_running_loop().add_writer(self._pty.fd, self._flush, self._pty)
+
+    def press(self, data: bytes) -> None:
+        """Type bytes of the supervisor's own; unlike a person's keys they may be recorded."""
+        if self._recorder is not None:
+            self._recorder.typed(data)
+        self.write(data)
 
     @staticmethod
     def _flush(pty: AgentPty) -> None:
@@ -152,13 +180,13 @@ class Agent:
         """Type a text and Enter; whether the agent showed, within `confirm_s`, that it has read them."""
         data = clean(text).strip().encode()
         if self._screen.bracketed_paste:
-            self.write(_PASTE[0] + data + _PASTE[1])
+            self.press(_PASTE[0] + data + _PASTE[1])
         else:  # without the mode a newline is an Enter
-            self.write(b" ".join(data.split()))
+            self.press(b" ".join(data.split()))
         await asyncio.sleep(paste_delay_s)
         self.prompted()
         version = self._screen.version  # with the text's own echo in it
-        self.write(b"\r")
+        self.press(b"\r")
         deadline = time.monotonic() + confirm_s
         while time.monotonic() < deadline:
             await asyncio.sleep(_ECHO_S)
@@ -182,37 +210,42 @@ class Agent:
             return False
         self.size = size
         self._screen.resize(*size)
+        if self._recorder is not None:
+            self._recorder.resized(*size)
         self._on_screen()
         return True
 
-    def view(self, now: float, quiet_s: float | None) -> View:
-        """What the detector judges. Below `quiet_s` of silence (None: always) the process tree is not looked at."""
+    def view(self, now: float, signal: Signal | None, *, tree: bool) -> View:
+        """What the detector judges.
+
+        Args:
+            now: on the monotonic clock.
+            signal: what the agent reported last.
+            tree: whether processes below the agent say something about it.
+        """
         version = self._screen.version
         if version != self._seen_version:
             self._seen_version = version
-            self._changed_at = now
+            self.changed_at = now
         return View(
             rows=self._screen.text(),
             title=self._screen.title,
             osc7501=self._screen.osc7501,
             bracketed_paste=self._screen.bracketed_paste,
             alternate_screen=self._screen.alternate_screen,
-            changed_at=self._changed_at,
+            changed_at=self.changed_at,
             exit_status=None if self._pty is None else self._pty.exit_status(),
-            busy_children=self._busy_children(now, quiet_s),
+            busy_children=tree and self._busy_children(now),
+            signal=signal,
+            local_time=datetime.now().astimezone(),
         )
 
-    def _busy_children(self, now: float, quiet_s: float | None) -> bool:
-        if self._pty is None or quiet_s is None or now - self._changed_at < quiet_s / 2:
-            return False
+    def _busy_children(self, now: float) -> bool:
         looked_at, busy = self._busy
-        if now - looked_at >= _TREE_S:
-            busy = self._pty.busy_children(self._prompted_at)
-            self._busy = (now, busy)
-        return busy
-
-
-def environment_for(extra: Mapping[str, str], first_on_path: Path) -> dict[str, str]:
-    """The person's environment, with the agent's keys and login in it, and our command first on PATH."""
-    path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, **extra, "PATH": f"{first_on_path}{os.pathsep}{path}"}
+        still = now - self.changed_at
+        if self._pty is None or still < _TREE_S or now - looked_at < (_TREE_S if still < _STILL_S else _TREE_AT_REST_S):
+            return busy
+        if still >= _STILL_S and looked_at > self.changed_at + _STILL_S and not busy:
+            return busy
+        self._busy = (now, self._pty.busy_children(self._prompted_at))
+        return self._busy[1]

@@ -4,27 +4,29 @@ The one place where judgements become keystrokes. It has the clock and the effec
 """
 
 import asyncio
-import contextlib
-import json
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Final, Protocol
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any, Protocol
 
-from harness.text import clean, one_line
-from sessions import policy, wording
-from sessions.agent import Agent, environment_for
+from harness.text import one_line
+from sessions import policy
+from sessions.agent import Agent
+from sessions.bounds import Limits, reached
 from sessions.detector import Detection, detect
 from sessions.experiments import Experiments
-from sessions.profile import Places, Profile, filled
+from sessions.explanation import Explanation, explain
+from sessions.launches import Launches
+from sessions.looking import pause_s
+from sessions.nudge_queue import NudgeQueue
+from sessions.profile import Profile
+from sessions.prompter import Prompter
 from sessions.pty import PtyError
+from sessions.quiet_hours import QuietHours
+from sessions.signals import Identity, Signal, heard
 from sessions.standing import BASELINE
 from sessions.states import AgentState, Phase
-from sessions.store import Journal, SessionDir, SessionSpec, replace_file
-
-# The judges look at least so often, and after a change on the screen no more often than this.
-_LOOK_S: Final = 0.25
-_LOOK_AFTER_OUTPUT_S: Final = 0.1
+from sessions.store import Journal, SessionDir, SessionSpec
 
 
 class Host(Protocol):
@@ -40,6 +42,16 @@ class Host(Protocol):
         """Something in the status has changed."""
         ...
 
+    @property
+    def hours(self) -> float:
+        """For how long the session has been supervised."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """How many the agent has used."""
+        ...
+
 
 class Babysitter:
     """One agent, from its first launch to the session's end.
@@ -48,10 +60,12 @@ class Babysitter:
         agent: its process and terminal.
         detection: what it is doing; None before the first look.
         state_since: when that began, in seconds since the epoch.
+        holding: why nothing is typed now, and until when on the monotonic clock, if that is known.
         nudges: submissions so far, the first brief and the person's own left out.
         last_nudge, last_nudge_at: the last of them, one line, and when, in seconds since the epoch.
         alert: what the person should look at.
         wheel: who types to the agent directly, if anyone.
+        launches: its launches, and which of its own conversations is ours.
     """
 
     def __init__(
@@ -61,36 +75,43 @@ class Babysitter:
         session: SessionDir,
         journal: Journal,
         experiments: Experiments,
+        prompter: Prompter,
+        agent: Agent,
         host: Host,
-        on_screen: Callable[[], None],
     ) -> None:
-        self.agent = Agent(self._stir, on_screen)
+        self.agent = agent
         self.detection: Detection | None = None
         self.state_since = time.time()
+        self.holding = policy.Nothing("")
         self.nudges = 0
         self.last_nudge = ""
         self.last_nudge_at = 0.0
         self.alert = ""
         self.wheel: object | None = None
-        self._spec = spec
+        self.launches = Launches(spec, profile, session, journal, prompter, agent)
         self._profile = profile
-        self._session = session
         self._journal = journal
         self._experiments = experiments
+        self._prompter = prompter
         self._host = host
-        self._limits = policy.Limits(
+        self._quiet_hours = QuietHours.parse(spec.quiet_hours)
+        self._limits = Limits(
             max_idle_nudges=spec.max_idle_nudges,
             max_experiments=spec.max_experiments,
+            max_hours=spec.max_hours,
+            max_nudges=spec.max_nudges,
+            max_tokens=spec.max_tokens,
             answer_approvals=spec.answer_approvals,
         )
         self._memory = policy.Memory()
-        self._brief_pending = False
-        self._person_nudges = _kept_nudges(session.nudges)
+        self._signal: Signal | None = None
+        self._queue = NudgeQueue(session.nudges)
         self._told = {BASELINE, *(one.number for one in experiments.records)}
-        self._typing: asyncio.Task[None] | None = None
+        self._effect: asyncio.Task[None] | None = None
         self._typed_at: float | None = None
         self._stirred = False
         self._awake = asyncio.Event()
+        agent.on_stir = self._stir
 
     @property
     def state(self) -> AgentState:
@@ -98,41 +119,52 @@ class Babysitter:
         return AgentState.STARTING if self.detection is None else self.detection.state
 
     def launch(self) -> None:
-        """Start the agent in the session's worktree.
+        """Start the agent.
 
         Raises:
             PtyError: it cannot be started.
         """
-        worktree = self._session.worktree
-        brief = wording.brief(self._spec, str(self._session.command))
-        argv = filled(self._spec.argv, Places(str(worktree), brief=brief))
-        pid = self.agent.launch(argv, worktree, environment_for(self._profile.environment, self._session.bin))
-        self._brief_pending = all("{brief}" not in word for word in self._spec.argv)
-        self.detection = None
-        self._journal.add("launched", argv=[one_line(one, 300) for one in argv], pid=pid)
-
-    def obituary(self) -> str:
-        """How an agent ended that did not live long, with the last thing it said."""
-        return f"the agent {Path(self._spec.argv[0]).name} ended at once: {self.agent.last_words()}"
+        self.launches.launch()
+        self.detection = self._signal = None
 
     async def hang_up(self) -> None:
         """End the agent."""
-        if self._typing is not None:
-            self._typing.cancel()
-        await self.agent.hang_up()
+        if self._effect is not None:
+            self._effect.cancel()
+        await self.launches.end(politely=self.state is AgentState.WAITING)
+
+    # What the agent itself reports.
+
+    def heard(self, event: str, data: Any) -> None:
+        """An event of the hook client: untrusted, and looked at through the profile alone."""
+        known = self.launches.conversation.identity
+        signal, identity = heard(self._profile, event, data, known, time.monotonic())
+        self.named(identity)
+        if signal is not None:
+            self._signal = signal
+            self.wake()
+
+    def named(self, identity: Identity) -> None:
+        """The agent's conversation is this one."""
+        if self.launches.conversation.learn(identity):
+            self._journal.add("conversation", session=identity.session, transcript=identity.transcript)
+            self._host.changed()
 
     # What a person does.
 
-    def nudge(self, text: str) -> str:
+    def nudge(self, text: str, *, at_once: bool) -> str:
         """Take a person's text for the agent; what becomes of it, in words."""
-        self._person_nudges.append(clean(text))
-        self._journal.add("nudge asked for", text=one_line(text, 2000))
-        self._keep_nudges()
+        self._queue.add(text, urgent=at_once)
+        self._journal.add("nudge asked for", text=one_line(text, 2000), at_once=at_once)
         self.wake()
         if self._host.phase is not Phase.RUNNING:
             return f"kept until the session is resumed (it is {self._host.phase})"
-        waiting = self.state is AgentState.WAITING
-        return "typed to the agent" if waiting else f"will be typed when the agent can take it (it is {self.state})"
+        if self.state is AgentState.WAITING:
+            return "typed to the agent"
+        if at_once and self.state is AgentState.WORKING:
+            how = "typed into its work" if self._profile.at_once == "type" else "its turn is interrupted for it"
+            return f"reaches the agent at once: {how}"
+        return f"will be typed when the agent can take it (it is {self.state})"
 
     def take_wheel(self, who: object) -> bool:
         """Let somebody type directly; whether nobody else does."""
@@ -154,6 +186,7 @@ class Babysitter:
     def type_keys(self, keys: bytes) -> None:
         """Pass on what the one with the wheel typed, unchanged."""
         self._typed_at = time.monotonic()
+        self._signal = None  # what the agent reported before is history: she may have answered, or begun a turn
         if b"\r" in keys or b"\n" in keys:  # a prompt of hers; an arrow key or a focus report begins no turn
             self.agent.prompted()
         self.agent.write(keys)
@@ -168,6 +201,13 @@ class Babysitter:
         self.alert = self.agent.trouble = ""
         self.wake()
 
+    def explain(self) -> Explanation:
+        """Why the agent is in its state, and what would make us type."""
+        now = time.monotonic()
+        view = self.agent.view(now, self._signal, tree=self._profile.children_work)
+        detection = detect(self._profile, view, self.detection, now)
+        return explain(self._profile, view, self._memory, self._situation(detection), self._limits, now)
+
     def wake(self) -> None:
         """Look again at once."""
         self._awake.set()
@@ -178,7 +218,7 @@ class Babysitter:
         """Look, judge and act until cancelled."""
         while True:
             self._look()
-            if self._typing is None or self._typing.done():
+            if self._effect is None or self._effect.done():
                 self._act()
             await self._pause()
 
@@ -186,18 +226,20 @@ class Babysitter:
         self._stirred = True
 
     async def _pause(self) -> None:
-        """Until something happens, but not longer than `_LOOK_S`; output alone is looked at a little less eagerly."""
+        """Until something happens, but not longer than the judges allow."""
         self._awake.clear()
         stirred, self._stirred = self._stirred, False
+        pause = pause_s(self._profile, self.detection, self.agent.changed_at, time.monotonic(), stirred=stirred)
         try:
-            async with asyncio.timeout(_LOOK_AFTER_OUTPUT_S if stirred else _LOOK_S):
+            async with asyncio.timeout(pause):
                 await self._awake.wait()
         except TimeoutError:
             pass
 
     def _look(self) -> None:
         now, before = time.monotonic(), self.detection
-        after = detect(self._profile, self.agent.view(now, self._profile.quiet_s), before, now)
+        view = self.agent.view(now, self._signal, tree=self._profile.children_work)
+        after = detect(self._profile, view, before, now)
         self.detection = after
         if self.agent.trouble and self.alert != self.agent.trouble:
             self._call(self.agent.trouble)
@@ -205,91 +247,137 @@ class Babysitter:
             return
         self.state_since = time.time()
         previous = "" if before is None else before.state
-        self._journal.add("state", state=after.state, before=previous, rule=after.rule, evidence=after.evidence)
+        reset = {} if after.reset is None else {"resets_at": round(after.reset.at)}
+        self._journal.add("state", state=after.state, before=previous, **self._why(after, now), **reset)
         if after.state in {AgentState.WORKING, AgentState.WAITING}:
             self.alert = ""
         self._host.changed()
 
-    def _act(self) -> None:
-        detection = self.detection
-        if detection is None:
-            return
-        situation = policy.Situation(
+    def _why(self, detection: Detection, now: float) -> dict[str, Any]:
+        """What a decision rested on, for the journal: rule, evidence, and the monotonic clock."""
+        return {"rule": detection.rule, "evidence": detection.evidence, "clock": round(now, 3)}
+
+    def _situation(self, detection: Detection) -> policy.Situation:
+        return policy.Situation(
             detection=detection,
             phase=self._host.phase,
             pending=self._experiments.running is not None or self._experiments.queued > 0,
             experiments=self._experiments.total,
             result_untold=self._is_latest_untold(),
-            person_nudges=tuple(self._person_nudges),
-            brief_pending=self._brief_pending,
+            person_nudges=self._queue.texts,
+            urgent=self._queue.urgent,
+            at_once=self._profile.at_once,
+            brief_pending=self.launches.brief_pending,
             wheel_held=self.wheel is not None,
             typed_at=self._typed_at,
+            wall=time.time(),
+            quiet_s=self.quiet_s,
+            hours=self._host.hours,
+            nudges=self.nudges,
+            tokens=self._host.tokens,
         )
-        action, self._memory = policy.decide(self._memory, situation, self._limits, time.monotonic())
-        match action:
-            case policy.Submit(kind):
-                self._submit(kind)
-            case policy.Answer(keys):
-                self._journal.add("answered", keys=keys, rule=detection.rule, evidence=detection.evidence)
-                self.agent.write(keys.encode())
-            case policy.Relaunch(reason):
-                self._relaunch(reason)
-            case policy.Park(reason):
-                self._call(reason)
-                self._host.set_phase(Phase.PARKED, reason)
-            case policy.Finish(reason):
-                self._host.set_phase(Phase.FINISHED, reason)
-            case policy.Alert(reason):
-                self._call(reason)
-            case policy.Nothing():
-                pass
+
+    @property
+    def bound(self) -> str:
+        """Which bound of its own the session has reached, in words; empty where none."""
+        return reached(self._limits, self._experiments.total, self._host.hours, self.nudges, self._host.tokens)
+
+    @property
+    def quiet_s(self) -> float | None:
+        """Seconds until the quiet hours end; None: there are none now."""
+        return self._quiet_hours.remaining_s(datetime.now().astimezone())
 
     def _is_latest_untold(self) -> bool:
         records = self._experiments.records
         return bool(records) and records[-1].number not in self._told
 
+    def _act(self) -> None:
+        detection, now = self.detection, time.monotonic()
+        if detection is None:
+            return
+        action, self._memory = policy.decide(self._memory, self._situation(detection), self._limits, now)
+        if isinstance(action, policy.Nothing):
+            self._hold(action)
+            return
+        self._hold(policy.Nothing(""))
+        why = self._why(detection, now)
+        match action:
+            case policy.Submit(kind):
+                self._submit(kind, why)
+            case policy.Answer(keys):
+                self._journal.add("answered", keys=keys, **why)
+                self.agent.press(keys.encode())
+            case policy.Interrupt(reason):
+                self._journal.add("interrupted", reason=reason, **why)
+                self.agent.press(self._profile.interrupt.encode())
+            case policy.Refresh(reason):
+                self._journal.add("refreshed", reason=reason, **why)
+                self._do(self._refresh())
+            case policy.Relaunch(reason):
+                self._relaunch(reason)
+            case policy.Park(reason):
+                self._park(reason)
+            case policy.Finish(reason):
+                self._host.set_phase(Phase.FINISHED, reason)
+            case policy.Alert(reason):
+                self._call(reason)
+
+    def _hold(self, nothing: policy.Nothing) -> None:
+        before, self.holding = self.holding, nothing
+        if before.reason != nothing.reason:
+            self._host.changed()
+
+    def _do(self, effect: Coroutine[Any, Any, None]) -> None:
+        """Carry out what takes a while; nothing else is decided meanwhile."""
+        self._effect = asyncio.get_running_loop().create_task(effect)
+
     def _relaunch(self, reason: str) -> None:
         try:
-            self.launch()
+            self.launches.launch_again()
         except PtyError as error:
-            self._call(f"{reason}; {error}")
-            self._host.set_phase(Phase.PARKED, str(error))
+            self._park(f"{reason}; {error}")
+        self.detection = self._signal = None
+
+    async def _refresh(self) -> None:
+        """Give the agent a fresh context: by its own command for that, else by a new launch."""
+        if self._profile.fresh:
+            self.launches.conversation.forget()
+            self.launches.brief_pending = True
+            await self._type(self._profile.fresh)
+            return
+        try:
+            await self.launches.launch_afresh()
+        except PtyError as error:
+            self._park(str(error))
+        self.detection = self._signal = None
+
+    def _park(self, reason: str) -> None:
+        self._call(reason)
+        self._host.set_phase(Phase.PARKED, reason)
 
     def _call(self, reason: str) -> None:
         self.alert = one_line(reason)
         self._journal.add("alert", reason=self.alert)
         self._host.changed()
 
-    def _submit(self, kind: policy.Kind) -> None:
-        text, rule = self._words(kind), "" if self.detection is None else self.detection.rule
-        self._journal.add("nudge", what=kind, text=one_line(text, 2000), state=self.state, rule=rule)
-        if kind in {"nudge", "result"}:
+    def _submit(self, kind: policy.Kind, why: dict[str, Any]) -> None:
+        text = self._words(kind)
+        self._journal.add("nudge", what=kind, text=one_line(text, 2000), state=self.state, **why)
+        if kind not in {"brief", "person"}:
             self.nudges += 1
         if kind != "brief":
             self.last_nudge, self.last_nudge_at = one_line(text, 120), time.time()
         self._host.changed()
-        self._typing = asyncio.get_running_loop().create_task(self._type(text))
+        self._do(self._type(text))
 
     def _words(self, kind: policy.Kind) -> str:
-        records, best = self._experiments.records, self._experiments.best
-        match kind:
-            case "brief":
-                self._brief_pending = False
-                return wording.brief(self._spec, str(self._session.command))
-            case "person":
-                text = self._person_nudges.pop(0)
-                self._keep_nudges()
-                return text
-            case "result":
-                self._told.add(records[-1].number)
-                return wording.result_nudge(records[-1], best)
-            case "nudge":
-                return wording.nudge(best, records[-1] if records else None, str(self._session.command))
-
-    def _keep_nudges(self) -> None:
-        """Put what is not typed yet on disk, for the next supervisor; a full disk costs that alone."""
-        with contextlib.suppress(OSError):
-            replace_file(self._session.nudges, json.dumps(self._person_nudges) + "\n")
+        if kind == "person":
+            return self._queue.pop()
+        if kind == "brief":
+            self.launches.brief_pending = False
+        if kind == "result":
+            self._told.add(self._experiments.records[-1].number)
+        return self._prompter.words(kind)
 
     async def _type(self, text: str) -> None:
         """Submit a text; press Enter once more if the agent shows no sign of having read it."""
@@ -297,13 +385,4 @@ class Babysitter:
         read = await self.agent.submit(text, profile.paste_delay_s, profile.confirm_s)
         if not read and self.state is AgentState.WAITING:
             self._journal.add("enter again", reason=f"no sign of work {profile.confirm_s:g} s after Enter")
-            self.agent.write(b"\r")
-
-
-def _kept_nudges(path: Path) -> list[str]:
-    """What an earlier supervisor had not typed yet."""
-    try:
-        kept = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return []
-    return [clean(text) for text in kept if isinstance(text, str)] if isinstance(kept, list) else []
+            self.agent.press(b"\r")

@@ -17,6 +17,7 @@ from harness.text import slug
 from sessions import launch
 from sessions.lab import open_lab
 from sessions.profiles import load_profile
+from sessions.quiet_hours import QuietHours
 from sessions.seed import GENOME_FILES, seed_lab
 from sessions.store import (
     SessionDir,
@@ -47,7 +48,12 @@ class Plan:
     device: str = "auto"
     max_experiments: int | None = None
     max_idle_nudges: int = 5
+    max_hours: float | None = None
+    max_nudges: int | None = None
+    max_tokens: int | None = None
+    quiet_hours: str = ""
     answer_approvals: bool = False
+    record: bool = False
 
 
 def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
@@ -59,6 +65,7 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
     private_dir(state_home())
     preset = PRESETS[plan.preset]
     profile = load_profile(plan.agent, config_home())
+    QuietHours.parse(plan.quiet_hours)
     argv = plan.argv or profile.argv
     if not argv:
         raise BeginError(f"the profile {plan.agent!r} has no command; give one: autoresearch-tui new -- COMMAND")
@@ -97,7 +104,12 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
             device=plan.device,
             max_experiments=plan.max_experiments,
             max_idle_nudges=plan.max_idle_nudges,
+            max_hours=plan.max_hours,
+            max_nudges=plan.max_nudges,
+            max_tokens=plan.max_tokens,
+            quiet_hours=plan.quiet_hours,
             answer_approvals=plan.answer_approvals,
+            record=plan.record,
             created_at=time.time(),
         )
     )

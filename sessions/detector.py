@@ -22,6 +22,9 @@ from sessions.states import AgentState
 # Every agent that was measured draws something at least every 0.65 s while it works, also during a silent command.
 # One that says it works but has drawn nothing for so long hangs, or left something in the background for good.
 STALLED_S: Final = 15 * 60.0
+STALLED: Final = "stalled"
+"""The rule's name then."""
+
 # What is drawn within this time of a hook belongs to what the hook told of; the slowest agent's title took 90 ms.
 _LAG_S: Final = 0.5
 # A hook that said "working" is believed so long after the last thing drawn.
@@ -69,6 +72,7 @@ class Detection:
         answer: the rule's safe answer, for `asking`.
         reset_phrase: the words on the screen that say when a limit ends, for `limited`.
         reset: what they meant when they were first seen; None where they say nothing that is understood.
+        reset_by: the same on the supervisor's monotonic clock, which nobody sets.
         candidate: a state seen since `candidate_since` that has not settled yet.
         level: what the terminal alone says, before any settling.
         level_since: since when.
@@ -81,6 +85,7 @@ class Detection:
     answer: str | None = None
     reset_phrase: str = ""
     reset: Reset | None = None
+    reset_by: float = 0.0
     candidate: AgentState | None = None
     candidate_since: float = 0.0
     level: AgentState | None = None
@@ -98,6 +103,10 @@ class _Finding(NamedTuple):
     background: bool = False
     reset_phrase: str = ""
     settled: bool = False
+
+
+# Something lies over the screen that hides what the agent does: it does what it did before.
+_HELD: Final = _Finding(AgentState.STARTING, "held", "")
 
 
 class Seen(NamedTuple):
@@ -123,6 +132,8 @@ def detect(profile: Profile, view: View, previous: Detection | None, now: float)
             return previous
         return Detection(AgentState.EXITED, now, "process ended", _obituary(view.exit_status))
     found = _look(profile, view, now)
+    if found is _HELD:
+        return replace(previous, candidate=None, candidate_since=0.0)
     if found is not None and found.state is not previous.level:
         previous = replace(previous, level=found.state, level_since=now)
     if view.signal is not None:
@@ -144,34 +155,36 @@ def _settle(profile: Profile, view: View, previous: Detection, found: _Finding |
     if found.state is previous.state:
         if found.rule == previous.rule and previous.candidate is None and found.reset_phrase == previous.reset_phrase:
             return previous  # with the evidence it began with: a spinner's ticks are no news
-        return _judged(found, previous.since, previous, view)
+        return _judged(found, previous.since, previous, view, now)
     # A blip of work costs nothing, and a submission must be seen to start; what a hook says needs no second look.
     if found.state is AgentState.WORKING or found.settled:
-        return _judged(found, now if found.since is None else found.since, previous, view)
+        return _judged(found, now if found.since is None else found.since, previous, view, now)
     if previous.candidate is not found.state:
         previous = replace(previous, candidate=found.state, candidate_since=now if found.since is None else found.since)
     if now - previous.candidate_since < profile.settle_s:
         return previous
-    return _judged(found, previous.candidate_since, previous, view)
+    return _judged(found, previous.candidate_since, previous, view, now)
 
 
-def _judged(found: _Finding, since: float, previous: Detection, view: View) -> Detection:
-    phrase, reset = found.reset_phrase, None
-    if phrase and phrase == previous.reset_phrase:
-        reset = previous.reset  # "in 5 hours" counts from when it was first seen
-    elif phrase and view.local_time is not None:
-        reset = parse_reset(phrase, view.local_time)
-    return Detection(
+def _judged(found: _Finding, since: float, previous: Detection, view: View, now: float) -> Detection:
+    judged = Detection(
         found.state,
         since,
         found.rule,
         found.evidence,
         found.answer,
-        reset_phrase=phrase,
-        reset=reset,
+        reset_phrase=found.reset_phrase,
         level=previous.level,
         level_since=previous.level_since,
     )
+    if not found.reset_phrase:
+        return judged
+    if found.reset_phrase == previous.reset_phrase:  # "in 5 hours" counts from when it was first seen
+        return replace(judged, reset=previous.reset, reset_by=previous.reset_by)
+    reset = None if view.local_time is None else parse_reset(found.reset_phrase, view.local_time)
+    if reset is None or view.local_time is None:
+        return judged
+    return replace(judged, reset=reset, reset_by=now + reset.at - view.local_time.timestamp())
 
 
 def _with_signal(
@@ -211,7 +224,7 @@ def _look(profile: Profile, view: View, now: float) -> _Finding | None:
         if evidence is None:
             continue
         if rule.state is None:
-            return None
+            return _HELD
         if rule.state is AgentState.WORKING and quiet >= STALLED_S:
             return _stalled(view, evidence)
         since = view.changed_at if rule.quiet_s else None
@@ -239,7 +252,7 @@ def _in_background(view: View, quiet: float) -> _Finding:
 
 def _stalled(view: View, despite: str) -> _Finding:
     evidence = f"screen unchanged for {STALLED_S / 60:.0f} min, despite: {despite}"
-    return _Finding(AgentState.WAITING, "stalled", evidence, since=view.changed_at)
+    return _Finding(AgentState.WAITING, STALLED, evidence, since=view.changed_at)
 
 
 def _match(rule: Rule, view: View) -> str | None:

@@ -4,52 +4,24 @@ It decides that something is typed, never what it says (`sessions.wording`) nor 
 carries an action out before it asks again, and asks again whenever something changed or `Nothing.until` has come.
 
 - A person goes first: paused, parked, finished, the wheel in her hand or her keys just typed mean hands off.
-- Text goes only to an agent that waits (or whose API failed a while ago), never into work, a menu or a start-up screen.
+- Text goes only to an agent that waits (or whose API failed a while ago), never into a menu or a start-up screen, and
+  into work only if a person wants that.
 - While an experiment runs or is queued a stopped agent is left alone; only a person's nudge and the first brief go in.
-- Progress is a new experiment, not new text: so many nudges without one and the session parks.
+- Progress is a new experiment, not new text. Without one the words change, then the context, then the session parks.
 """
 
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from sessions.detector import Detection
+from sessions.bounds import Limits, reached
+from sessions.detector import STALLED, Detection
+from sessions.profile import AtOnce
 from sessions.states import AgentState, Phase
 
-Kind = Literal["brief", "nudge", "result", "person"]
+Kind = Literal["brief", "nudge", "insist", "result", "limit_over", "person"]
 
 # Approvals may be queued behind each other: a question that stays is answered so often, then the person is called.
 MAX_ANSWERS: Final = 3
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the policy is bound by. Times are in seconds.
-
-    Attributes:
-        max_idle_nudges: nudges and relaunches in a row without a new experiment, then the session parks.
-        max_experiments: the session finishes after as many; None: no end.
-        answer_approvals: whether a profile's safe answer may be given.
-        cooldown_s: between two submissions.
-        after_typing_s: hands off for so long after a person's last key.
-        unheard_s: the agent showed no sign of having read a submission: the next may follow after so long.
-        answer_patience_s: between two answers to a question that stays.
-        max_relaunches: of the agent within `relaunch_window_s`, then the session parks.
-        relaunch_window_s: see there.
-        failing_s: from an API error to the next try; doubles with every try without an experiment.
-        limited_s: the same for a usage limit, without doubling; five tries span the usual five hours.
-    """
-
-    max_idle_nudges: int = 5
-    max_experiments: int | None = None
-    answer_approvals: bool = False
-    cooldown_s: float = 1.0
-    after_typing_s: float = 10.0
-    unheard_s: float = 20.0
-    answer_patience_s: float = 5.0
-    max_relaunches: int = 3
-    relaunch_window_s: float = 60.0
-    failing_s: float = 60.0
-    limited_s: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +35,16 @@ class Situation:
         experiments: how many were judged, the baseline left out.
         result_untold: whether a verdict is known that the agent has not been told.
         person_nudges: what the person asked to have typed, the oldest first.
+        urgent: whether the first of them is to reach the agent at once.
+        at_once: how that is done with this agent.
         brief_pending: whether the first prompt must still be typed to this launch of the agent.
         wheel_held: whether a person types to the agent directly.
         typed_at: when she last did, on the clock of `now`; None: never.
+        wall: seconds since the epoch.
+        quiet_s: seconds until the quiet hours end; None: there are none now.
+        hours: for how long the session has been supervised.
+        nudges: how many were typed, the first brief and the person's own left out.
+        tokens: how many the agent has used, as far as its log says.
     """
 
     detection: Detection
@@ -74,9 +53,16 @@ class Situation:
     experiments: int = 0
     result_untold: bool = False
     person_nudges: tuple[str, ...] = ()
+    urgent: bool = False
+    at_once: AtOnce = "interrupt"
     brief_pending: bool = False
     wheel_held: bool = False
     typed_at: float | None = None
+    wall: float = 0.0
+    quiet_s: float | None = None
+    hours: float = 0.0
+    nudges: int = 0
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,8 +72,10 @@ class Memory:
     Attributes:
         submitted_at: when text was last submitted.
         idle_nudges: nudges and relaunches since the last new experiment or person's word.
+        retries: tries since an API error or a usage limit began, and no turn ended well.
         experiments: judged when last looked.
         relaunched_at: when the agent was relaunched lately.
+        interrupted_at: when its turn was last interrupted.
         question: `since` of the question that was last answered.
         answers: how often it was answered.
         answered_at: when it last was.
@@ -96,8 +84,10 @@ class Memory:
 
     submitted_at: float | None = None
     idle_nudges: int = 0
+    retries: int = 0
     experiments: int = 0
     relaunched_at: tuple[float, ...] = ()
+    interrupted_at: float | None = None
     question: float | None = None
     answers: int = 0
     answered_at: float = 0.0
@@ -127,6 +117,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Interrupt:
+    """End the agent's turn, with the profile's keys for that."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """Let the agent begin in a fresh context, with the brief and a summary of the results."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Relaunch:
     """Start the agent again: it has ended."""
 
@@ -142,7 +146,7 @@ class Park:
 
 @dataclass(frozen=True)
 class Finish:
-    """The session has reached its number of experiments."""
+    """The session has reached what it was bounded by."""
 
     reason: str
 
@@ -154,12 +158,12 @@ class Alert:
     reason: str
 
 
-Action = Nothing | Submit | Answer | Relaunch | Park | Finish | Alert
+Action = Nothing | Submit | Answer | Interrupt | Refresh | Relaunch | Park | Finish | Alert
 
 
 def forgiven(memory: Memory) -> Memory:
     """What to remember after a person said "resume": her word counts like progress."""
-    return replace(memory, idle_nudges=0, relaunched_at=(), question=None, answers=0, alerted=None)
+    return replace(memory, idle_nudges=0, retries=0, relaunched_at=(), question=None, answers=0, alerted=None)
 
 
 def decide(memory: Memory, situation: Situation, limits: Limits, now: float) -> tuple[Action, Memory]:
@@ -171,18 +175,22 @@ def decide(memory: Memory, situation: Situation, limits: Limits, now: float) -> 
         limits: what binds.
         now: seconds on the clock of `Detection.since` and `Situation.typed_at`.
     """
+    detection = situation.detection
     if situation.experiments > memory.experiments:
-        memory = replace(memory, idle_nudges=0)
+        memory = replace(memory, idle_nudges=0, retries=0)
+    if detection.state is AgentState.WAITING:
+        memory = replace(memory, retries=0)
     memory = replace(memory, experiments=situation.experiments)
     if (wait := _hands_off(situation, limits, now)) is not None:
         return wait, memory
-    detection = situation.detection
-    finished = limits.max_experiments is not None and situation.experiments >= limits.max_experiments
-    if finished and not situation.pending and not situation.person_nudges and _is_at_rest(detection.state):
-        return Finish(f"{situation.experiments} experiments, as asked"), memory
+    bound = reached(limits, situation.experiments, situation.hours, situation.nudges, situation.tokens)
+    if bound and not situation.pending and not situation.person_nudges and _is_at_rest(detection.state):
+        return Finish(bound), memory
     match detection.state:
-        case AgentState.STARTING | AgentState.WORKING:
-            return Nothing(f"the agent is {detection.state}"), memory
+        case AgentState.STARTING:
+            return _start(memory, detection, limits, now)
+        case AgentState.WORKING:
+            return _reach(memory, situation, limits, now)
         case AgentState.EXITED:
             return _revive(memory, detection, limits, now)
         case AgentState.ASKING:
@@ -198,11 +206,37 @@ def _hands_off(situation: Situation, limits: Limits, now: float) -> Nothing | No
         return Nothing("a person has the wheel")
     if situation.typed_at is not None and now < situation.typed_at + limits.after_typing_s:
         return Nothing("a person has just typed", situation.typed_at + limits.after_typing_s)
+    if situation.quiet_s is not None and not situation.person_nudges:
+        return Nothing("these are quiet hours", now + situation.quiet_s)
     return None
 
 
 def _is_at_rest(state: AgentState) -> bool:
     return state not in {AgentState.STARTING, AgentState.WORKING}
+
+
+def _start(memory: Memory, detection: Detection, limits: Limits, now: float) -> tuple[Action, Memory]:
+    if now < detection.since + limits.starting_s:
+        return Nothing("the agent is starting", detection.since + limits.starting_s), memory
+    seconds = f"{limits.starting_s:g} s"
+    return _call(memory, detection, f"the agent has shown nothing that we know for {seconds}; take the wheel and look")
+
+
+def _reach(memory: Memory, situation: Situation, limits: Limits, now: float) -> tuple[Action, Memory]:
+    """The agent works, which only a person's wish may disturb."""
+    if not (situation.person_nudges and situation.urgent):
+        return Nothing("the agent is working"), memory
+    if (wait := _cooling(memory, limits, now)) is not None:
+        return wait, memory
+    if situation.at_once == "type":
+        return Submit("person"), replace(memory, submitted_at=now, idle_nudges=0)
+    return _interrupt(memory, "a nudge that cannot wait", limits, now)
+
+
+def _interrupt(memory: Memory, reason: str, limits: Limits, now: float) -> tuple[Action, Memory]:
+    if memory.interrupted_at is not None and now < memory.interrupted_at + limits.interrupt_patience_s:
+        return Nothing("the turn was interrupted", memory.interrupted_at + limits.interrupt_patience_s), memory
+    return Interrupt(reason), replace(memory, interrupted_at=now)
 
 
 def _revive(memory: Memory, detection: Detection, limits: Limits, now: float) -> tuple[Action, Memory]:
@@ -234,40 +268,83 @@ def _call(memory: Memory, detection: Detection, reason: str) -> tuple[Action, Me
     return Alert(reason), replace(memory, alerted=(detection.state, detection.since))
 
 
+def _cooling(memory: Memory, limits: Limits, now: float) -> Nothing | None:
+    if memory.submitted_at is not None and now < memory.submitted_at + limits.cooldown_s:
+        return Nothing("text has just been submitted", memory.submitted_at + limits.cooldown_s)
+    return None
+
+
 def _prompt(memory: Memory, situation: Situation, limits: Limits, now: float) -> tuple[Action, Memory]:
     """The agent could be typed to: by a person's wish at once, otherwise as the rules allow."""
     detection = situation.detection
-    if memory.submitted_at is not None and now < memory.submitted_at + limits.cooldown_s:
-        return Nothing("text has just been submitted", memory.submitted_at + limits.cooldown_s), memory
+    if (wait := _cooling(memory, limits, now)) is not None:
+        return wait, memory
     if situation.person_nudges:
         return Submit("person"), replace(memory, submitted_at=now, idle_nudges=0)
     if detection.state is not AgentState.WAITING:
-        action, memory = _call(memory, detection, f"the agent is {detection.state}: {detection.evidence}")
-        if isinstance(action, Alert):
-            return action, memory
-    if situation.pending and not situation.brief_pending:
-        return Nothing("an experiment runs or is queued"), memory
-    ready_at = _ready_at(memory, detection, limits)
-    if now < ready_at:
-        return Nothing(f"the agent is {detection.state}; the next try comes later", ready_at), memory
+        return _try_again(memory, situation, limits, now)
     if situation.brief_pending:
         return Submit("brief"), replace(memory, submitted_at=now)
-    if memory.idle_nudges >= limits.max_idle_nudges:
+    if situation.pending:
+        return Nothing("an experiment runs or is queued"), memory
+    # No stop since the last submission: it was not read, or is being read.
+    submitted_at = float("-inf") if memory.submitted_at is None else memory.submitted_at
+    if detection.since <= submitted_at and now < submitted_at + limits.unheard_s:
+        return Nothing(
+            "the agent has not shown yet that it read the last text", submitted_at + limits.unheard_s
+        ), memory
+    interrupted = memory.interrupted_at is not None and memory.interrupted_at >= detection.since
+    if detection.rule == STALLED and not interrupted:
+        return _interrupt(memory, detection.evidence, limits, now)
+    return _nudge(memory, situation, limits, now)
+
+
+def _nudge(memory: Memory, situation: Situation, limits: Limits, now: float) -> tuple[Action, Memory]:
+    """A stop without a reason: the next rung of the ladder."""
+    rung, most = memory.idle_nudges, limits.max_idle_nudges
+    if rung >= most:
         return Park(_no_progress(memory)), memory
-    memory = replace(memory, submitted_at=now, idle_nudges=memory.idle_nudges + 1)
+    memory = replace(memory, submitted_at=now, idle_nudges=rung + 1)
+    if situation.result_untold:
+        return Submit("result"), memory
+    if rung == limits.refresh_at:
+        return Refresh(_no_progress(memory)), memory
+    return Submit("insist" if rung >= limits.insist_at else "nudge"), memory
+
+
+def _try_again(memory: Memory, situation: Situation, limits: Limits, now: float) -> tuple[Action, Memory]:
+    """Its API fails, or a usage limit holds: call the person, and try again when there is hope."""
+    detection = situation.detection
+    action, memory = _call(memory, detection, f"the agent is {detection.state}: {detection.evidence}")
+    if isinstance(action, Alert):
+        return action, memory
+    if situation.pending and not situation.brief_pending:
+        return Nothing("an experiment runs or is queued"), memory
+    if (ready_at := _ready_at(memory, situation, limits, now)) > now:
+        return Nothing(f"the agent is {detection.state}; the next try comes later", ready_at), memory
+    if memory.retries >= limits.max_retries:
+        return Park(f"the agent is {detection.state} after {memory.retries} tries: {detection.evidence}"), memory
+    memory = replace(memory, submitted_at=now, retries=memory.retries + 1)
+    if situation.brief_pending:
+        return Submit("brief"), memory
+    if detection.state is AgentState.LIMITED:
+        return Submit("limit_over"), memory
     return Submit("result" if situation.result_untold else "nudge"), memory
 
 
-def _ready_at(memory: Memory, detection: Detection, limits: Limits) -> float:
-    """When the supervisor may type of its own accord: at once after a stop, later where trying again may hurt."""
+def _ready_at(memory: Memory, situation: Situation, limits: Limits, now: float) -> float:
+    """When trying again may help: at the reset where one is known, else later with every failure."""
+    detection = situation.detection
     submitted_at = memory.submitted_at if memory.submitted_at is not None else float("-inf")
-    match detection.state:
-        case AgentState.FAILING:
-            return max(detection.since, submitted_at) + limits.failing_s * 2.0**memory.idle_nudges
-        case AgentState.LIMITED:
-            return max(detection.since, submitted_at) + limits.limited_s
-    # No stop since the last submission: it was not read, or is being read.
-    return submitted_at + limits.unheard_s if detection.since <= submitted_at else detection.since
+    last = max(detection.since, submitted_at)
+    if detection.state is AgentState.FAILING:
+        return last + min(limits.failing_s * 2.0**memory.retries, limits.failing_most_s)
+    reset = detection.reset
+    if reset is None:
+        return last + limits.limited_s
+    # Whichever clock comes first: the wall's may be set back, the other stands still while the machine sleeps.
+    left = min(reset.at - situation.wall, detection.reset_by - now) + reset.margin_s
+    return max(now + left, submitted_at + limits.unheard_s)
 
 
 def _no_progress(memory: Memory) -> str:

@@ -12,7 +12,8 @@ After a `watch` request the server also sends events:
 
 Unknown types and unknown keys are ignored, so that an older side and a newer one can talk.
 
-Verbs: `status`; `watch` (screen: bool, cols, rows); `nudge` (text, force); `pause`; `resume`; `stop`;
+Verbs: `status`; `watch` (screen: bool, cols, rows); `nudge` (text, now: bool); `pause` (now: bool); `resume`; `stop`;
+`explain` -> an `Explanation`; `hook` (event, data: what an agent reports through the hook client);
 `submit` (message) -> {"number"}; `wait` (number or null: the one in progress) -> {"answer", "experiment"};
 `resize` (cols, rows); `wheel` (on: bool); `keys` (data: base64, only of the one who
 has the wheel).
@@ -152,6 +153,13 @@ class Status(Record):
         wheel: whether a person is typing to the agent directly.
         pid, agent_pid: of the supervisor and the agent (0: none).
         size: the agent's screen, columns and rows.
+        holding: why nothing is typed to the agent now, one line; empty where something is.
+        resets_at: when its usage limit ends, in seconds since the epoch, where that is known.
+        hours: for how long the session has been supervised.
+        tokens: how many the agent has used, as far as its log says.
+        cost: of those, in dollars, where prices are known.
+        agent_session: the agent's own id of its conversation; empty while unknown.
+        recording: whether its terminal is being recorded.
     """
 
     session: str
@@ -181,6 +189,13 @@ class Status(Record):
     size: list[int] = field(default_factory=lambda: list(MIN_SIZE))
     started_at: float = 0.0
     max_experiments: int | None = None
+    holding: str = ""
+    resets_at: float | None = None
+    hours: float = 0.0
+    tokens: int = 0
+    cost: float | None = None
+    agent_session: str = ""
+    recording: bool = False
 
     def run_in_progress(self) -> Running | None:
         """`running` as a record."""

@@ -57,6 +57,8 @@ class Requests:
             "wait": self._wait,
             "wheel": self._wheel,
             "keys": self._keys,
+            "explain": self._explain,
+            "hook": self._hook,
         }
 
     async def handle(self, peer: Peer, message: dict[str, Any]) -> Any:
@@ -96,19 +98,30 @@ class Requests:
         text = str(message["text"]).strip()
         if not text:
             raise RefuseError("a nudge needs a text")
-        return {"when": self._session.babysitter.nudge(text)}
+        return {"when": self._session.babysitter.nudge(text, at_once=bool(message.get("now")))}
 
-    async def _pause(self, _peer: Peer, _message: dict[str, Any]) -> None:
+    async def _explain(self, _peer: Peer, _message: dict[str, Any]) -> dict[str, Any]:
+        return asdict(self._session.babysitter.explain())
+
+    async def _hook(self, _peer: Peer, message: dict[str, Any]) -> None:
+        self._session.babysitter.heard(str(message["event"]), message.get("data"))
+
+    async def _pause(self, _peer: Peer, message: dict[str, Any]) -> None:
         self._session.set_phase(Phase.PAUSED, "by you")
+        if message.get("now"):
+            await self._session.experiments.abort("paused by a person")
 
     async def _resume(self, _peer: Peer, _message: dict[str, Any]) -> None:
         self._session.babysitter.forgive()
+        self._session.experiments.submit_baseline()
         self._session.set_phase(Phase.RUNNING, "")
 
     async def _end(self, _peer: Peer, _message: dict[str, Any]) -> Answer:
         return Answer(None, self._stop)
 
     async def _submit(self, _peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
+        if bound := self._session.babysitter.bound:
+            raise RefuseError(f"the session is over: {bound}; no further experiment is needed")
         number = self._session.experiments.submit(one_line(str(message["message"])))
         return {"number": number, "budget_s": self._session.experiments.budget_s}
 

@@ -3,6 +3,7 @@
 An event is data from outside: its name and fields are looked at through the profile's patterns and nothing else.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from sessions.profile import Hook, Profile, looked_up
 from sessions.states import AgentState
 
 _SAID_WIDTH: Final = 80
+# It becomes a word of a command line: no option, no path.
+_SESSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def heard(profile: Profile, event: str, data: Any, known: Identity, at: float) -
     hook = next((one for one in profile.hooks if _fits(one, event, data)), None)
     if hook is None:
         return None, known
-    told = Identity(_text(data, profile.session_path), _text(data, profile.transcript_path))
+    told = _identity(profile, data)
     if hook.state is None:
         return None, told if told.session else known
     if told.session and known.session and told.session != known.session:
@@ -67,6 +70,11 @@ def _fits(hook: Hook, event: str, data: Any) -> bool:
         return False
     found = ((pattern, looked_up(data, path)) for path, pattern in hook.where.items())
     return all(isinstance(value, str | int | float) and pattern.search(str(value)) for pattern, value in found)
+
+
+def _identity(profile: Profile, data: Any) -> Identity:
+    session = _text(data, profile.session_path)
+    return Identity(session, _text(data, profile.transcript_path)) if _SESSION.fullmatch(session) else Identity()
 
 
 def _text(data: Any, path: str) -> str:

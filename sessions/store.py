@@ -11,11 +11,15 @@ Disk is the truth; sockets are the live view. This module neither judges nor tal
         results.tsv             the ecosystem's five columns, made from it
         status.json             the last `Status`, for when no supervisor lives
         nudges.json             what the person asked to have typed, not typed yet
+        agent.json              which of the agent's own conversations is ours
+        usage.json              what the agent has used so far, and how far its log was read
         inflight.json           the run in progress, so that a crash does not lose it
         supervisor.log          what the supervisor printed
         worktree/               where the agent works
         runs/<number>/          one experiment's working copy, scratch and log
-        bin/                    `autoresearch-tui` for the agent's PATH
+        bin/                    `autoresearch-tui` for the agent's PATH, and the hook client
+        agent/                  settings files of the session's own that its agent is given
+        casts/                  recordings of its terminal, if they were asked for
 """
 
 import contextlib
@@ -82,7 +86,12 @@ class SessionSpec(Record):
         device: "auto", "cpu" or "cuda".
         max_experiments: finish after as many, the baseline left out; None: no end.
         max_idle_nudges: park after as many nudges without a new experiment.
+        max_hours: finish after so many hours of supervision; None: no end.
+        max_nudges: finish after as many nudges; None: no end.
+        max_tokens: finish once the agent has used as many tokens; None: no end.
+        quiet_hours: when nothing is typed and no experiment starts, as "23:00-07:00"; empty: never.
         answer_approvals: give the profile's safe answer to an approval instead of calling the person.
+        record: record the agent's terminal as asciinema casts.
         created_at: seconds since the epoch.
     """
 
@@ -99,7 +108,12 @@ class SessionSpec(Record):
     device: str = "auto"
     max_experiments: int | None = None
     max_idle_nudges: int = 5
+    max_hours: float | None = None
+    max_nudges: int | None = None
+    max_tokens: int | None = None
+    quiet_hours: str = ""
     answer_approvals: bool = False
+    record: bool = False
     created_at: float = 0.0
 
 
@@ -169,6 +183,26 @@ class SessionDir:
     @property
     def command(self) -> Path:
         return self.bin / "autoresearch-tui"
+
+    @property
+    def hook(self) -> Path:
+        return self.bin / "hook"
+
+    @property
+    def agent_files(self) -> Path:
+        return self.path / "agent"
+
+    @property
+    def conversation(self) -> Path:
+        return self.path / "agent.json"
+
+    @property
+    def usage(self) -> Path:
+        return self.path / "usage.json"
+
+    @property
+    def casts(self) -> Path:
+        return self.path / "casts"
 
     def spec(self) -> SessionSpec:
         """Read `session.json`.

@@ -17,13 +17,18 @@ from typing import Final
 
 from harness.errors import ClearError
 from harness.text import one_line
+from sessions.agent import Agent
 from sessions.babysitter import Babysitter
 from sessions.experiments import Experiments
 from sessions.lab import lab_at
 from sessions.last_status import read_status, write_status
 from sessions.launch import ReadyPipe
+from sessions.leftovers import end_marked
+from sessions.outfit import SESSION_VARIABLE
 from sessions.profiles import load_profile
-from sessions.protocol import Status
+from sessions.prompter import Prompter
+from sessions.protocol import MIN_SIZE, Status
+from sessions.recording import CastRecorder
 from sessions.requests import Requests
 from sessions.server import Peer, Server
 from sessions.states import Phase
@@ -45,23 +50,28 @@ class Supervisor:
         self.journal = Journal(session.journal)
         self.phase = Phase.RUNNING
         self.phase_reason = ""
+        self._held = False
         self._stopping = asyncio.Event()
         self._started_at = time.time()
+        self._began = time.monotonic()
         self._last_status: Status | None = None
         self.experiments = Experiments(
             session, self.spec, lab_at(Path(self.spec.lab)), self.journal, self._experiments_changed
         )
+        self.recorder = CastRecorder(session.casts, MIN_SIZE) if self.spec.record else None
         self.babysitter = Babysitter(
             self.spec,
             load_profile(self.spec.agent, config_home()),
             session,
             self.journal,
             self.experiments,
+            Prompter(self.spec, session, self.experiments),
+            Agent(self._screen_changed, self.recorder),
             self,
-            self._screen_changed,
         )
-        before = read_status(session)
-        self.babysitter.nudges = 0 if before is None else before.nudges  # the session's, not this process's
+        before = read_status(session)  # the session's nudges and hours, not this process's
+        self.babysitter.nudges = 0 if before is None else before.nudges
+        self._hours_before = 0.0 if before is None else before.hours
         self.server = Server(session.socket, session.id, Requests(self, self._stopping.set).handle)
         self.server.on_gone = self._peer_gone
 
@@ -73,6 +83,7 @@ class Supervisor:
         self.journal.add("started", pid=os.getpid(), argv=self.spec.argv)
         try:
             await self.server.start()
+            self._end_leftovers()
             self.experiments.recover()
             self.babysitter.launch()
         except (ClearError, OSError) as error:
@@ -94,8 +105,10 @@ class Supervisor:
 
     async def _report_start(self, ready: ReadyPipe) -> None:
         """Tell the launcher that the agent lives, or that it ended at once and how."""
-        if await self.babysitter.agent.exited_within(_SURVIVE_S):
-            ready.failed(self.babysitter.obituary())
+        launches = self.babysitter.launches
+        # One that was to come back in its own conversation and could not is launched anew.
+        if await launches.agent.exited_within(_SURVIVE_S) and not launches.resumed:
+            ready.failed(launches.obituary())
             self._stopping.set()
         elif ready.ready():
             self.experiments.submit_baseline()
@@ -106,7 +119,15 @@ class Supervisor:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_S)
             self.journal.flush()
+            if self.recorder is not None:
+                self.recorder.flush_when_due()
+            self._hold_experiments()
             self.changed()
+
+    def _end_leftovers(self) -> None:
+        """End an agent that outlived an earlier supervisor: two of them in one worktree would fight."""
+        if ended := end_marked(SESSION_VARIABLE, str(self.session.path)):
+            self.journal.add("leftovers ended", processes=ended)
 
     async def _end(self) -> None:
         self.phase = Phase.STOPPED
@@ -117,6 +138,8 @@ class Supervisor:
                 await self.experiments.abort("the session was stopped")
         self.journal.add("stopped", kept=self.experiments.kept, total=self.experiments.total)
         self._write_status()
+        if self.recorder is not None:
+            self.recorder.close()
         await self.server.close("the session was stopped")
 
     # What the session is doing as a whole; the babysitter asks for parking and finishing.
@@ -127,11 +150,29 @@ class Supervisor:
             return
         self.journal.add(phase.value, reason=reason)
         self.phase, self.phase_reason = phase, reason
-        if phase is Phase.PAUSED:
+        self._hold_experiments()
+        self.changed()
+
+    def _hold_experiments(self) -> None:
+        """Start none while the session is paused or keeps quiet."""
+        held = self.phase is Phase.PAUSED or self.babysitter.quiet_s is not None
+        if held == self._held:
+            return
+        self._held = held
+        if held:
             self.experiments.hold()
         else:
             self.experiments.release()
-        self.changed()
+
+    @property
+    def hours(self) -> float:
+        """For how long the session has been supervised, by this process and those before it."""
+        return self._hours_before + (time.monotonic() - self._began) / 3600
+
+    @property
+    def tokens(self) -> int:
+        """How many the agent has used, as far as its log says."""
+        return 0
 
     def status(self) -> Status:
         """Everything a viewer needs to know."""
@@ -165,12 +206,19 @@ class Supervisor:
             size=list(sitter.agent.size),
             started_at=self._started_at,
             max_experiments=self.spec.max_experiments,
+            holding=sitter.holding.reason,
+            resets_at=None if detection is None or detection.reset is None else round(detection.reset.at),
+            hours=round(self.hours, 2),
+            tokens=self.tokens,
+            agent_session=sitter.launches.conversation.identity.session,
+            recording=self.recorder is not None and not self.recorder.trouble,
         )
 
     def _alert(self) -> str:
         if self.journal.pending:
             return "the disk is full: journal entries are kept in memory; free some space"
-        return self.experiments.alert or self.babysitter.alert
+        recorder = "" if self.recorder is None else self.recorder.trouble
+        return self.experiments.alert or self.babysitter.alert or recorder
 
     # Telling the viewers.
 
