@@ -29,31 +29,38 @@ def add(verbs: Any) -> None:
     one.add_argument("--agent", metavar="NAME", help=f"the profile: {names} (default: generic, with a COMMAND)")
     one.add_argument("--lab", metavar="PATH", type=Path, help="default: the git repository around this folder")
     one.add_argument("--tag", help="names the session and its branch (default: today, like nov23)")
-    one.add_argument("--budget", metavar="SECONDS", type=seconds, help="training time an experiment (default: 20)")
+    one.add_argument("--budget", metavar="SECONDS", type=positive, help="training time an experiment (default: 20)")
     one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one")
     one.add_argument("--experiments", metavar="N", type=count, help="finish after N experiments (default: never)")
+    one.add_argument("--hours", metavar="H", type=positive, help="finish after H hours (default: never)")
+    one.add_argument("--nudges", metavar="N", type=count, help="finish after N nudges (default: never)")
+    one.add_argument("--tokens", metavar="N", type=count, help="finish once the agent has used N tokens")
     one.add_argument(
         "--idle-nudges",
         metavar="N",
         type=count,
         default=5,
-        help="park after N nudges without an experiment (default: 5)",
+        help="park after N nudges without an experiment (default: 5); before that: other words, then a fresh context",
+    )
+    one.add_argument(
+        "--quiet-hours", metavar="FROM-TO", default="", help="then nothing is typed and nothing runs, as 09:00-18:30"
     )
     one.add_argument(
         "--answer-approvals",
         action="store_true",
         help="give the profile's safe answer when the agent asks to run something",
     )
+    one.add_argument("--record", action="store_true", help="record the agent's terminal as asciinema casts")
     one.add_argument("--detach", action="store_true", help="do not open the window")
     one.add_argument("--json", action="store_true", help="do not open the window; print one JSON object, for scripts")
     one.set_defaults(run=_new)
 
 
-def seconds(text: str) -> float:
-    """An argument that is a positive number of seconds."""
+def positive(text: str) -> float:
+    """An argument that is a positive number, of seconds or hours."""
     value = float(text)
     if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError("a positive number of seconds")
+        raise argparse.ArgumentTypeError("a positive number")
     return value
 
 
@@ -86,7 +93,12 @@ def _new(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         max_experiments=arguments.experiments,
         max_idle_nudges=arguments.idle_nudges,
+        max_hours=arguments.hours,
+        max_nudges=arguments.nudges,
+        max_tokens=arguments.tokens,
+        quiet_hours=arguments.quiet_hours,
         answer_approvals=arguments.answer_approvals,
+        record=arguments.record,
     )
     session = begin(plan, say=(lambda _line: None) if arguments.json else print)
     if arguments.json:

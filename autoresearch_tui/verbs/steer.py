@@ -13,6 +13,8 @@ from sessions.client import ask
 from sessions.overview import Overview, overview
 from sessions.store import BusyError, SessionDir, find_session, is_supervised, locked, session_dirs
 
+_ABORT_WITHIN_S = 60.0
+
 
 def add(verbs: Any) -> None:
     """Declare the verbs."""
@@ -25,12 +27,16 @@ def add(verbs: Any) -> None:
     one.set_defaults(run=_attach)
 
     one = verbs.add_parser(
-        "nudge", help="type a message to the agent as soon as it can take one", usage="%(prog)s [SESSION] TEXT"
+        "nudge",
+        help="type a message to the agent as soon as it can take one",
+        usage="%(prog)s [--now] [SESSION] TEXT",
     )
+    one.add_argument("--now", action="store_true", help="at once: into the agent's work, or with its turn interrupted")
     one.add_argument("words", nargs="+", metavar="[SESSION] TEXT", help="the session (if there are several), the text")
     one.set_defaults(run=_nudge)
 
     one = verbs.add_parser("pause", help="after the experiment in progress: no more nudges, no new experiment")
+    one.add_argument("--now", action="store_true", help="stop the run in progress, too; its slot is recorded as aborted")
     _session(one)
     one.set_defaults(run=_pause)
 
@@ -81,20 +87,23 @@ def _nudge(arguments: argparse.Namespace) -> int:
     if not rest and any(one.id == first for one in session_dirs()):
         raise ClearError(f'what should {first} be told? autoresearch-tui nudge {first} "..."')
     session = find_session(first if rest else None)
-    answer = ask(session, "nudge", text=" ".join(rest or [first]))
+    answer = ask(session, "nudge", text=" ".join(rest or [first]), now=arguments.now)
     print(f"{session.id}: {answer['when']}")
     return 0
 
 
 def _pause(arguments: argparse.Namespace) -> int:
-    return _tell(find_session(arguments.session), "pause")
+    session = find_session(arguments.session)
+    ask(session, "pause", timeout_s=_ABORT_WITHIN_S if arguments.now else 5.0, now=arguments.now)
+    return _show(overview(session))
 
 
 def _resume(arguments: argparse.Namespace) -> int:
     session = find_session(arguments.session)
     if is_supervised(session):
-        return _tell(session, "resume")
-    launch.start(session)
+        ask(session, "resume")
+    else:
+        launch.start(session)
     return _show(overview(session))
 
 
@@ -115,11 +124,6 @@ def stop_session(session: SessionDir) -> None:
             pass
     except BusyError:
         raise ClearError(f"the supervisor of {session.id} has not ended yet; see {session.log}") from None
-
-
-def _tell(session: SessionDir, verb: str) -> int:
-    ask(session, verb)
-    return _show(overview(session))
 
 
 def _show(one: Overview) -> int:

@@ -7,23 +7,27 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from sessions.detector import Detection
+from sessions.bounds import Limits
+from sessions.detector import STALLED, Detection
 from sessions.policy import (
     MAX_ANSWERS,
     Action,
     Alert,
     Answer,
     Finish,
-    Limits,
+    Interrupt,
     Memory,
     Nothing,
     Park,
+    Refresh,
     Relaunch,
     Situation,
     Submit,
     decide,
     forgiven,
 )
+from sessions.profile import AtOnce
+from sessions.reset_time import Reset
 from sessions.states import AgentState, Phase
 
 _LIMITS = Limits()
@@ -103,20 +107,37 @@ def test_a_submission_that_nobody_read_is_not_repeated_at_once() -> None:
     """An agent that waits since before the last submission gets time to read it, then the next."""
     memory = Memory(submitted_at=100.0)
     waiting = _at(AgentState.WAITING, since=90.0)
-    assert _decide(waiting, 110.0, memory) == Nothing("the agent is waiting; the next try comes later", 120.0)
+    assert _decide(waiting, 110.0, memory) == Nothing("the agent has not shown yet that it read the last text", 120.0)
     assert _decide(waiting, 120.0, memory) == Submit("nudge")
 
 
-def test_nudges_without_a_new_experiment_are_capped() -> None:
-    """After the agreed number of nudges without a new experiment the session parks, and says why."""
-    memory, now = Memory(), 100.0
-    for _ in range(_LIMITS.max_idle_nudges):
-        action, memory = decide(memory, _at(AgentState.WAITING, since=now), _LIMITS, now)
-        assert action == Submit("nudge")
+def _stops(most: int) -> list[Action]:
+    """What follows from one stop after the other, without any experiment."""
+    limits, memory, now = Limits(max_idle_nudges=most), Memory(), 100.0
+    actions: list[Action] = []
+    while not actions or not isinstance(actions[-1], Park):
+        action, memory = decide(memory, _at(AgentState.WAITING, since=now), limits, now)
+        actions.append(action)
         now += 5.0
-    assert decide(memory, _at(AgentState.WAITING, since=now), _LIMITS, now)[0] == Park(
-        "nudged 5 times without a new experiment"
-    )
+    return actions
+
+
+@pytest.mark.parametrize(
+    ("most", "ladder"),
+    [
+        (1, ["nudge"]),
+        (2, ["nudge", "insist"]),
+        (3, ["nudge", "insist", "fresh"]),
+        (4, ["nudge", "insist", "fresh", "insist"]),
+        (5, ["nudge", "nudge", "insist", "fresh", "insist"]),
+        (8, ["nudge", "nudge", "insist", "insist", "insist", "insist", "fresh", "insist"]),
+    ],
+)
+def test_without_progress_the_words_change_then_the_context_then_it_parks(most: int, ladder: list[str]) -> None:
+    """Stops without a new experiment climb a ladder; at its end the session parks, and says why."""
+    *rungs, last = _stops(most)
+    assert [one.kind if isinstance(one, Submit) else "fresh" for one in rungs] == ladder
+    assert last == Park(f"nudged {most} times without a new experiment")
 
 
 def test_a_new_experiment_is_progress() -> None:
@@ -189,15 +210,114 @@ def test_the_session_finishes_at_its_number_of_experiments() -> None:
     assert isinstance(_decide(replace(_at(AgentState.EXITED), experiments=3), limits=limits), Finish)
 
 
-@pytest.mark.parametrize(("state", "first_s"), [(AgentState.FAILING, 60.0), (AgentState.LIMITED, 3600.0)])
-def test_errors_and_limits_are_not_hammered(state: AgentState, first_s: float) -> None:
-    """API errors and usage limits call the person once and are tried again sparsely."""
-    action, memory = decide(Memory(), _at(state), _LIMITS, 100.0)
+@pytest.mark.parametrize(
+    ("limits", "situation", "reason"),
+    [
+        (Limits(max_hours=8.0), replace(_WAITING, hours=8.0), "8 hours, as asked"),
+        (Limits(max_nudges=30), replace(_WAITING, nudges=30), "30 nudges, as asked"),
+        (Limits(max_tokens=1000), replace(_WAITING, tokens=1200), "1200 tokens, as asked"),
+    ],
+)
+def test_the_session_finishes_at_its_other_bounds(limits: Limits, situation: Situation, reason: str) -> None:
+    """Hours, nudges and tokens end a session like experiments do, and only at rest."""
+    assert _decide(situation, limits=limits) == Finish(reason)
+    working = replace(situation, detection=Detection(AgentState.WORKING, 100.0))
+    assert isinstance(_decide(working, limits=limits), Nothing)
+
+
+def test_in_quiet_hours_only_a_person_is_heard() -> None:
+    """In quiet hours nothing is typed, answered or launched of our own accord, and their end is known."""
+    quiet = replace(_WAITING, quiet_s=600.0)
+    assert _decide(quiet) == Nothing("these are quiet hours", 700.0)
+    assert isinstance(_decide(replace(_at(AgentState.EXITED), quiet_s=600.0)), Nothing)
+    assert _decide(replace(quiet, person_nudges=("go",))) == Submit("person")
+
+
+def test_an_urgent_nudge_reaches_an_agent_at_work() -> None:
+    """A nudge that cannot wait is typed into the work where the agent takes that, else the turn is interrupted."""
+    working = replace(_at(AgentState.WORKING), person_nudges=("stop that",), urgent=True)
+    assert _decide(replace(working, at_once="type")) == Submit("person")
+    action, memory = decide(Memory(), working, _LIMITS, 100.0)
+    assert isinstance(action, Interrupt)
+    assert isinstance(_decide(working, 101.0, memory), Nothing)
+    assert isinstance(_decide(replace(working, urgent=False)), Nothing)
+
+
+def test_a_hung_turn_is_interrupted_before_it_is_nudged() -> None:
+    """An agent that has drawn nothing for a quarter of an hour gets its turn ended first, then the nudge."""
+    hung = replace(_WAITING, detection=Detection(AgentState.WAITING, 100.0, STALLED, "unchanged for 15 min"))
+    action, memory = decide(Memory(), hung, _LIMITS, 1000.0)
+    assert isinstance(action, Interrupt)
+    assert decide(memory, hung, _LIMITS, 1006.0)[0] == Submit("nudge")
+
+
+def test_an_agent_that_never_shows_anything_calls_the_person() -> None:
+    """A start-up that shows nothing known for two minutes is brought to the person's notice, once."""
+    starting = _at(AgentState.STARTING)
+    assert _decide(starting, 110.0) == Nothing("the agent is starting", 220.0)
+    action, memory = decide(Memory(), starting, _LIMITS, 221.0)
     assert isinstance(action, Alert)
-    waiting, memory = decide(memory, _at(state), _LIMITS, 101.0)
-    assert isinstance(waiting, Nothing)
-    assert waiting.until == 100.0 + first_s
-    assert decide(memory, _at(state), _LIMITS, waiting.until)[0] == Submit("nudge")
+    assert isinstance(_decide(starting, 222.0, memory), Nothing)
+
+
+def test_errors_are_tried_again_ever_more_sparsely() -> None:
+    """An API that fails is tried again after 10 s, 20 s, ... 15 min, and in the end the session parks."""
+    memory, now, waits = Memory(), 100.0, []
+    failing = _at(AgentState.FAILING)
+    while True:
+        action, memory = decide(memory, failing, _LIMITS, now)
+        if isinstance(action, Park):
+            break
+        if isinstance(action, Nothing):
+            assert action.until is not None
+            waits.append(action.until - now)
+            now = action.until
+        elif isinstance(action, Submit):
+            now += 2.0
+            failing = _at(AgentState.FAILING, since=now)
+    assert waits[:4] == [10.0, 20.0, 40.0, 80.0]
+    assert max(waits) == 900.0
+    assert len(waits) == _LIMITS.max_retries + 1  # the last one ends with the session parked
+
+
+def test_a_turn_that_ends_well_forgives_the_errors_before_it() -> None:
+    """The back-off begins anew after a turn that ended without an error."""
+    memory = decide(Memory(retries=7), _WAITING, _LIMITS, 100.0)[1]
+    assert memory.retries == 0
+
+
+def _limited(reset_at: float, margin_s: float = 2.0) -> Situation:
+    """At a limit since 100 on the monotonic clock, which was 1000 on the wall's."""
+    reset = Reset(reset_at, margin_s)
+    detection = Detection(AgentState.LIMITED, 100.0, "limit", "what it saw", reset=reset, reset_by=reset_at - 900.0)
+    return Situation(detection, wall=1000.0)
+
+
+def test_a_limit_is_waited_out_to_its_reset_and_no_longer() -> None:
+    """At a limit with a known end nothing is typed before it, and the agent is told soon after it."""
+    limited = _limited(1005.0)
+    action, memory = decide(Memory(), limited, _LIMITS, 100.0)
+    assert isinstance(action, Alert)
+    wait = _decide(limited, 100.0, memory)
+    assert wait == Nothing("the agent is limited; the next try comes later", 107.0)
+    assert _decide(replace(limited, wall=1007.5), 107.5, memory) == Submit("limit_over")
+
+
+def test_a_limit_ends_by_whichever_clock_gets_there() -> None:
+    """A wall clock that is set back, or a machine that slept, does not make a limit last longer."""
+    _, memory = decide(Memory(), _limited(1005.0), _LIMITS, 100.0)
+    set_back = replace(_limited(1005.0), wall=10.0)
+    assert _decide(set_back, 107.5, memory) == Submit("limit_over")
+    slept = replace(_limited(1005.0), wall=5000.0)
+    assert _decide(slept, 100.5, memory) == Submit("limit_over")
+
+
+def test_a_limit_without_an_end_is_tried_every_hour() -> None:
+    """A limit that says nothing of its end is tried again an hour later."""
+    _, memory = decide(Memory(), _at(AgentState.LIMITED), _LIMITS, 100.0)
+    wait = _decide(_at(AgentState.LIMITED), 101.0, memory)
+    assert isinstance(wait, Nothing)
+    assert wait.until == 3700.0
 
 
 class Night(RuleBasedStateMachine):
@@ -237,9 +357,19 @@ class Night(RuleBasedStateMachine):
             self.situation = replace(self.situation, pending=False, experiments=count, result_untold=True)
             self.idle = 0
 
-    @rule()
-    def person_nudges(self) -> None:
-        self.situation = replace(self.situation, person_nudges=(*self.situation.person_nudges, "go"))
+    @rule(urgent=st.booleans(), at_once=st.sampled_from(["type", "interrupt"]))
+    def person_nudges(self, urgent: bool, at_once: AtOnce) -> None:
+        nudges = (*self.situation.person_nudges, "go")
+        self.situation = replace(self.situation, person_nudges=nudges, urgent=urgent, at_once=at_once)
+
+    @rule(quiet_s=st.sampled_from([None, 5.0, 5000.0]))
+    def quiet_hours_begin_or_end(self, quiet_s: float | None) -> None:
+        self.situation = replace(self.situation, quiet_s=quiet_s)
+
+    @rule(in_s=st.sampled_from([0.0, 5.0, 5000.0]))
+    def agent_is_limited(self, in_s: float) -> None:
+        detection = Detection(AgentState.LIMITED, self.now, "r", "e", reset=Reset(9e9, 2.0), reset_by=self.now + in_s)
+        self.situation = replace(self.situation, detection=detection)
 
     @rule(held=st.booleans())
     def person_takes_or_leaves_the_wheel(self, held: bool) -> None:
@@ -280,29 +410,43 @@ class Night(RuleBasedStateMachine):
             case Park() | Finish():
                 phase = Phase.PARKED if isinstance(action, Park) else Phase.FINISHED
                 self.situation = replace(before, phase=phase)
+            case Interrupt():
+                assert state is AgentState.WORKING
+                assert before.urgent
+            case Refresh():
+                assert state is AgentState.WAITING
+                assert not before.pending
+                self.idle += 1
+                self.situation = replace(before, brief_pending=True)
             case Alert():
-                assert state in {AgentState.ASKING, AgentState.FAILING, AgentState.LIMITED}
+                assert state in {AgentState.STARTING, AgentState.ASKING, AgentState.FAILING, AgentState.LIMITED}
             case Nothing(_, until):
                 assert until is None or until > self.now
         assert self.idle <= self.limits.max_idle_nudges
 
     def _check_submission(self, kind: str) -> None:
         situation = self.situation
-        assert situation.detection.state in {AgentState.WAITING, AgentState.FAILING, AgentState.LIMITED}
+        detection = situation.detection
+        into_work = kind == "person" and situation.urgent and situation.at_once == "type"
+        assert detection.state in {AgentState.WAITING, AgentState.FAILING, AgentState.LIMITED} or into_work
+        assert situation.quiet_s is None or kind == "person"
+        if kind == "limit_over" and detection.reset is not None:
+            assert self.now >= detection.reset_by + detection.reset.margin_s
         assert not self.submissions or self.now - self.submissions[-1][0] >= self.limits.cooldown_s
         assert kind in {"person", "brief"} or not situation.pending
         self.submissions.append((self.now, kind))
         if kind == "person":
-            self.situation = replace(situation, person_nudges=situation.person_nudges[1:])
+            left = situation.person_nudges[1:]
+            self.situation = replace(situation, person_nudges=left, urgent=situation.urgent and bool(left))
             self.idle = 0
         elif kind == "brief":
             assert not situation.person_nudges
             self.situation = replace(situation, brief_pending=False)
         else:
             assert not situation.person_nudges
-            assert (kind == "result") == situation.result_untold
+            assert (kind == "result") == (situation.result_untold and kind != "limit_over")
             self.situation = replace(situation, result_untold=False)
-            self.idle += 1
+            self.idle += detection.state is AgentState.WAITING
 
 
 Night.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
