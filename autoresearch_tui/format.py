@@ -56,6 +56,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def countdown(seconds: float) -> str:
+    """How long something still takes; the last second is a whole one: "41 min", "1 s"."""
+    return duration(math.ceil(seconds))
+
+
 def ago(seconds: float) -> str:
     """How long ago: "just now", "12 s ago", "41 min ago". Below a minute in steps of 5 s, so that it stands still."""
     if seconds < 5:
