@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from harness.result import Record
 from sessions.bounds import Limits
 from sessions.detector import Detection, View, seen
-from sessions.policy import Memory, Nothing, Refresh, Relaunch, Situation, Submit, decide
+from sessions.policy import Memory, Nothing, Refresh, Relaunch, Situation, Submit, decide, forgiven
 from sessions.profile import Profile
 from sessions.states import AgentState, Phase
 
@@ -82,10 +82,11 @@ def explain(
 
 
 class _Change(NamedTuple):
-    """Something that could happen, and the situation after it."""
+    """Something that could happen; what is the case, and what the policy remembers, after it."""
 
     words: str
-    apply: Callable[[Situation, float], Situation]
+    situation: Callable[[Situation, float], Situation]
+    memory: Callable[[Memory], Memory] = lambda memory: memory
 
 
 def would(memory: Memory, situation: Situation, limits: Limits, now: float) -> list[str]:
@@ -106,7 +107,7 @@ def _typed_after(
     """Seconds until the policy types in the situation after some changes; None where it does not."""
     at = now
     for one in chosen:
-        situation = one.apply(situation, at)
+        situation, memory = one.situation(situation, at), one.memory(memory)
     for _ in range(_WAITS):
         action, memory = decide(memory, situation, limits, at)
         if isinstance(action, Submit | Refresh | Relaunch):
@@ -137,7 +138,7 @@ def _changes(situation: Situation) -> Iterator[_Change]:
     if situation.pending:
         yield _Change("the experiment in progress ends", lambda one, _: replace(one, pending=False))
     if situation.phase is not Phase.RUNNING:
-        yield _Change("you resume the session", lambda one, _: replace(one, phase=Phase.RUNNING))
+        yield _Change("you resume the session", lambda one, _: replace(one, phase=Phase.RUNNING), forgiven)
     if situation.wheel_held:
         yield _Change("the wheel is given back", lambda one, _: replace(one, wheel_held=False))
     if situation.quiet_s is not None:

@@ -3,15 +3,11 @@
 import json
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -19,7 +15,8 @@ import pytest
 from sessions import store
 from sessions.client import ask
 from sessions.overview import overview
-from sessions.store import SessionDir, find_session, is_supervised, locked
+from sessions.store import find_session
+from tests.e2e.following import kinds, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -40,45 +37,6 @@ print('My shell was cut off. Should I go on?', flush=True)
 print('heard', sys.stdin.readline(), flush=True)
 sys.stdin.readline()
 """
-GENOME = "def build_model(spec):\n    raise SystemExit(3)\n\n\ndef train(model, run):\n    pass\n"
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus that the tests of this file share."""
-    from harness.corpus import prepare
-    from harness.settings import EMBEDDED
-
-    path = tmp_path_factory.mktemp("corpus") / "embedded"
-    prepare(path, EMBEDDED, lambda _line: None)
-    return path
-
-
-@pytest.fixture
-def home(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A state directory with a corpus and a lab whose baseline crashes at once; what runs in it is stopped."""
-    path = Path(tempfile.mkdtemp(prefix="art-"))
-    monkeypatch.setenv(store.HOME_VARIABLE, str(path))
-    (path / "cache" / "corpus").mkdir(parents=True)
-    (path / "cache" / "corpus" / "embedded").symlink_to(prepared)
-    lab = path / "lab"
-    lab.mkdir()
-    (lab / "train.py").write_text(GENOME)
-    identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "base"]):
-        subprocess.run(
-            ["git", *identity, *words],
-            cwd=lab,
-            check=True,
-            capture_output=True,
-        )
-    yield path
-    for session in store.session_dirs():
-        if is_supervised(session):
-            ask(session, "stop")
-            with locked(session, patience_s=30):
-                pass
-    shutil.rmtree(path)
 
 
 def new(home: Path, *words: str) -> list[str]:
@@ -90,33 +48,6 @@ def new(home: Path, *words: str) -> list[str]:
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
-
-
-def until(session: SessionDir, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The first status that is as wanted, from the supervisor's own events."""
-    import asyncio
-
-    from sessions.client import connect
-
-    async def follow() -> dict[str, Any]:
-        connection = await connect(session)
-        try:
-            connection.send("watch")
-            async for event in connection.events():
-                if event["type"] == "status" and wanted(event["status"]):
-                    return dict(event["status"])
-        finally:
-            await connection.close()
-        raise AssertionError("the supervisor hung up")
-
-    async def limited() -> dict[str, Any]:
-        return await asyncio.wait_for(follow(), 30)
-
-    return asyncio.run(limited())
-
-
-def kinds(session: SessionDir) -> list[str]:
-    return [json.loads(line)["kind"] for line in session.journal.read_text().splitlines()]
 
 
 def test_it_outlives_its_terminal(home: Path) -> None:

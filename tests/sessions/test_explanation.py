@@ -41,6 +41,12 @@ def test_the_fewest_things_that_would_do(situation: Situation, expected: list[st
     assert would(Memory(), situation, _LIMITS, 100.0) == expected
 
 
+def test_a_resume_forgives() -> None:
+    """A session that parked for want of progress needs a person's word, and that alone."""
+    parked = replace(_at(AgentState.WAITING), phase=Phase.PARKED)
+    assert would(Memory(idle_nudges=5), parked, _LIMITS, 100.0) == ["you resume the session"]
+
+
 def test_a_limit_is_waited_out() -> None:
     """At a usage limit with a known end, time alone is enough."""
     detection = Detection(AgentState.LIMITED, 100.0, "r", "e", reset=Reset(1300.0, 60.0), reset_by=400.0)
