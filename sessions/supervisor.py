@@ -85,6 +85,7 @@ class Supervisor:
             await self.server.start()
             self._end_leftovers()
             self.experiments.recover()
+            self._hold_experiments()
             self.babysitter.launch()
         except (ClearError, OSError) as error:
             self.journal.add("failed", reason=one_line(str(error)))
