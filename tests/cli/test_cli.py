@@ -15,7 +15,7 @@ from autoresearch_tui.cli import main, parser
 from sessions import store
 from sessions.store import SessionSpec
 
-VERBS = ("demo", "new", "ls", "attach", "nudge", "pause", "resume", "stop", "try", "prepare", "doctor")
+VERBS = ("demo", "new", "ls", "attach", "nudge", "pause", "resume", "stop", "replay", "try", "prepare", "doctor")
 
 
 @pytest.fixture(autouse=True)
