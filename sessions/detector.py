@@ -69,7 +69,7 @@ class Detection:
         since: when it began, on the supervisor's monotonic clock.
         rule: name of the rule that said so.
         evidence: the text that it matched, one line, cleaned.
-        answer: the rule's safe answer, for `asking`.
+        answer: the rule's safe answer, for `asking`; for `limited` the keys that put its menu away.
         reset_phrase: the words on the screen that say when a limit ends, for `limited`.
         reset: what they meant when they were first seen; None where they say nothing that is understood.
         reset_by: the same on the supervisor's monotonic clock, which nobody sets.
@@ -153,7 +153,8 @@ def _settle(profile: Profile, view: View, previous: Detection, found: _Finding |
     if found is None:
         return replace(previous, candidate=None, candidate_since=0.0)
     if found.state is previous.state:
-        if found.rule == previous.rule and previous.candidate is None and found.reset_phrase == previous.reset_phrase:
+        same = found.rule == previous.rule and found.reset_phrase in {"", previous.reset_phrase}
+        if same and previous.candidate is None:
             return previous  # with the evidence it began with: a spinner's ticks are no news
         return _judged(found, previous.since, previous, view, now)
     # A blip of work costs nothing, and a submission must be seen to start; what a hook says needs no second look.
@@ -177,10 +178,12 @@ def _judged(found: _Finding, since: float, previous: Detection, view: View, now:
         level=previous.level,
         level_since=previous.level_since,
     )
+    still = found.state is previous.state and not found.reset_phrase  # the menu is gone, and its words with it
+    if still or found.reset_phrase == previous.reset_phrase:  # "in 5 hours" counts from when it was first seen
+        kept = previous.reset_phrase
+        return replace(judged, reset_phrase=kept, reset=previous.reset, reset_by=previous.reset_by)
     if not found.reset_phrase:
         return judged
-    if found.reset_phrase == previous.reset_phrase:  # "in 5 hours" counts from when it was first seen
-        return replace(judged, reset=previous.reset, reset_by=previous.reset_by)
     reset = None if view.local_time is None else parse_reset(found.reset_phrase, view.local_time)
     if reset is None or view.local_time is None:
         return judged

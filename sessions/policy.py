@@ -195,6 +195,8 @@ def decide(memory: Memory, situation: Situation, limits: Limits, now: float) -> 
             return _revive(memory, detection, limits, now)
         case AgentState.ASKING:
             return _answer(memory, detection, limits, now)
+        case AgentState.LIMITED if detection.answer is not None:  # a menu, into which nothing may be typed
+            return _answer(memory, detection, limits, now)
         case AgentState.WAITING | AgentState.FAILING | AgentState.LIMITED:
             return _prompt(memory, situation, limits, now)
 
@@ -250,7 +252,8 @@ def _revive(memory: Memory, detection: Detection, limits: Limits, now: float) ->
 
 
 def _answer(memory: Memory, detection: Detection, limits: Limits, now: float) -> tuple[Action, Memory]:
-    if not limits.answer_approvals or detection.answer is None:
+    allowed = limits.answer_approvals or detection.state is AgentState.LIMITED
+    if not allowed or detection.answer is None:
         return _call(memory, detection, f"the agent asks: {detection.evidence}")
     if memory.question != detection.since:
         memory = replace(memory, question=detection.since, answers=0)

@@ -26,7 +26,8 @@ class Rule:
         pattern: searched in the source; on the screen, in each row of the region.
         bottom: for "screen": only the last so many rows that are not blank (0: the whole screen).
         quiet_s: the rule counts only while screen and title have been unchanged for so long.
-        answer: keys to send when the rule means `asking` and the person allowed safe answers; None: call her.
+        answer: keys to send when the rule means `asking` and the person allowed safe answers; None: call her. For
+            `limited`: keys that put a menu away and choose nothing, which needs no leave of hers.
         background: for `working`: work that outlasts the turn, and so counts against a hook that says it has ended.
         also: "osc7501" or "title" -> a pattern that must be found there, too.
         reset: for `limited`: searched in the screen's text; its group "when" says when the limit ends.

@@ -117,13 +117,13 @@ def _rule(table: Table) -> Rule:
     table.done()
     if unknown := sorted(rule.also.keys() - {"osc7501", "title"}):
         table.fail(f"also.{one_line(unknown[0], 40)}", "only osc7501 and title can be asked for")
-    for key, state, given in (
-        ("answer", AgentState.ASKING, rule.answer is not None),
-        ("background", AgentState.WORKING, rule.background),
-        ("reset", AgentState.LIMITED, rule.reset is not None),
+    for key, states, given in (
+        ("answer", (AgentState.ASKING, AgentState.LIMITED), rule.answer is not None),
+        ("background", (AgentState.WORKING,), rule.background),
+        ("reset", (AgentState.LIMITED,), rule.reset is not None),
     ):
-        if given and rule.state is not state:
-            table.fail(key, f'only a rule with state = "{state}" has one')
+        if given and rule.state not in states:
+            table.fail(key, f'only a rule with state = "{states[0]}" has one')
     if rule.bottom and rule.source != "screen":
         table.fail("bottom", 'only a rule with source = "screen" has a bottom')
     if rule.reset is not None and "when" not in rule.reset.groupindex:

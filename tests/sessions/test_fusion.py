@@ -152,6 +152,16 @@ def test_a_reset_counts_from_when_it_was_first_seen() -> None:
     assert detection.reset_by == pytest.approx(311.4, abs=1)
 
 
+def test_a_reset_outlives_the_words_that_said_it() -> None:
+    """A limit whose menu is put away ends when the menu said, and a later one without words does not."""
+    menu, gone = _view("limit reached, resets in 5 minutes.", 11.0), _view("limit reached", 13.0)
+    detection = _judged(_WORK, (11.1, menu), (11.4, menu), (13.0, gone), (14.0, gone))
+    assert detection.reset is not None
+    assert detection.reset.at == pytest.approx(_NOON.timestamp() + 300, abs=1)
+    later = _judged(_WORK, (11.1, menu), (11.4, menu), (13.0, _WORK[1]), (14.0, gone), (14.5, gone))
+    assert (later.state, later.reset) == (AgentState.LIMITED, None)
+
+
 def test_the_process_end_is_trusted_most() -> None:
     """Whatever was reported or is drawn, an agent whose process is gone has ended."""
     view = _view("esc to interrupt", 11.0, signal=_signal(AgentState.WORKING, 11.0), exit_status=-9)

@@ -320,6 +320,20 @@ def test_a_limit_without_an_end_is_tried_every_hour() -> None:
     assert wait.until == 3700.0
 
 
+def test_the_menu_of_a_usage_limit_is_put_away_without_leave() -> None:
+    """Keys that choose nothing are pressed though no answer was allowed; if they do not help, the person is called."""
+    limited = _limited(1005.0)
+    menu = replace(limited, detection=replace(limited.detection, answer="\x1b"), person_nudges=("go",))
+    now, memory, actions = 100.0, Memory(), []
+    for _ in range(5):
+        action, memory = decide(memory, menu, _LIMITS, now)
+        actions.append(action)
+        now += _LIMITS.answer_patience_s
+    assert actions[:3] == [Answer("\x1b")] * 3
+    assert isinstance(actions[3], Alert)
+    assert isinstance(actions[4], Nothing)
+
+
 class Night(RuleBasedStateMachine):
     """Anything that can happen in a night, in any order, with a decision after each step."""
 
@@ -398,8 +412,8 @@ class Night(RuleBasedStateMachine):
             case Submit(kind):
                 self._check_submission(kind)
             case Answer():
-                assert state is AgentState.ASKING
-                assert self.limits.answer_approvals
+                assert before.detection.answer is not None
+                assert state is AgentState.LIMITED or (state is AgentState.ASKING and self.limits.answer_approvals)
             case Relaunch():
                 assert state is AgentState.EXITED
                 self.idle += 1
@@ -429,6 +443,7 @@ class Night(RuleBasedStateMachine):
         detection = situation.detection
         into_work = kind == "person" and situation.urgent and situation.at_once == "type"
         assert detection.state in {AgentState.WAITING, AgentState.FAILING, AgentState.LIMITED} or into_work
+        assert detection.state is not AgentState.LIMITED or detection.answer is None  # it shows a menu
         assert situation.quiet_s is None or kind == "person"
         if kind == "limit_over" and detection.reset is not None:
             assert self.now >= detection.reset_by + detection.reset.margin_s
