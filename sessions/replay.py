@@ -112,9 +112,10 @@ class _Player:
             yield from self._act(now)
             if event is None and now >= last_at + _TAIL_S:
                 return
-            now += pause_s(self._profile, self._detection, self._view.changed_at, now, stirred=stirred)
+            pause = pause_s(self._profile, self._detection, self._view.changed_at, now, stirred=stirred)
             if not stirred:
-                now += self._uneventful_s(now, last_at + _TAIL_S if event is None else event.at)
+                pause += self._uneventful_s(now, pause, last_at + _TAIL_S if event is None else event.at)
+            now += pause
 
     def _take(self, event: Event) -> bool:
         """Let an event happen; whether the agent has stirred."""
@@ -139,7 +140,9 @@ class _Player:
 
     def _relaunched(self) -> None:
         self.screen.reset()
-        self._detection, self._exit_status, self._brief_pending = None, None, True
+        self._exit_status, self._brief_pending = None, True
+        if self._detection is not None and self._detection.state is not AgentState.STARTING:
+            self._detection = None
 
     def _look(self, now: float) -> Iterator[Step]:
         before = self._detection
@@ -182,8 +185,9 @@ class _Player:
             nudges=self._nudges,
         )
         action, self._memory = policy.decide(self._memory, situation, self._limits, now)
-        self._until = action.until if isinstance(action, policy.Nothing) else None
+        self._until = now + LOOK_S  # an action is looked after
         if isinstance(action, policy.Nothing):
+            self._until = action.until
             return
         name = self._carry_out(action)
         evidence = one_line(getattr(action, "reason", detection.evidence))
@@ -210,14 +214,14 @@ class _Player:
                 pass
         return type(action).__name__.lower()
 
-    def _uneventful_s(self, now: float, until: float) -> float:
-        """How much longer nothing can change, in whole pauses: hours of silence are not looked at one by one."""
+    def _uneventful_s(self, now: float, pause: float, until: float) -> float:
+        """How long nothing can change after this pause, in whole looks: nobody looks through hours of silence."""
         detection = self._detection
         quiet_since = self._view.changed_at
         if detection is None or detection.candidate is not None or now <= quiet_since + self._longest_quiet_s:
             return 0.0
-        due = [quiet_since + STALLED_S, now if self._until is None else self._until]
-        return max(0.0, min([until, *(at for at in due if at > now)]) - now) // LOOK_S * LOOK_S
+        due = (quiet_since + STALLED_S, now if self._until is None else self._until)
+        return max(0.0, min([until, *(at for at in due if at > now)]) - now - pause) // LOOK_S * LOOK_S
 
 
 def _status(text: str) -> int:

@@ -35,6 +35,7 @@ class Recording:
     stops: tuple[float, ...] = ()
     cut: tuple[float, ...] = ()
     generic: bool = True
+    garbled: tuple[tuple[int, int], ...] = ()
 
     @property
     def path(self) -> Path:
@@ -79,6 +80,7 @@ def recordings() -> list[Recording]:
             stops=tuple(one.get("stops", ())),
             cut=tuple(one.get("cut", ())),
             generic=one.get("generic", True),
+            garbled=tuple(map(tuple, one.get("garbled", ()))),
         )
         for name, one in sorted(data.items())
     ]
