@@ -1,26 +1,59 @@
-"""What is typed to the agent, for each kind of prompt: the words of `sessions.wording` about the session of now."""
+"""What is typed to the agent on each occasion: the words of `sessions.wording`, about the session as it is now."""
 
-from sessions import wording
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from sessions.experiments import Experiments
 from sessions.policy import Kind
+from sessions.prompts import Prompts
+from sessions.standing import BASELINE
 from sessions.store import SessionDir, SessionSpec
+from sessions.wording import Context, prompt
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What of its bounds the session has used: hours of supervision, nudges, the agent's tokens."""
+
+    hours: float = 0.0
+    nudges: int = 0
+    tokens: int = 0
 
 
 class Prompter:
     """One session's prompts."""
 
-    def __init__(self, spec: SessionSpec, session: SessionDir, experiments: Experiments) -> None:
+    def __init__(
+        self,
+        spec: SessionSpec,
+        session: SessionDir,
+        experiments: Experiments,
+        prompts: Prompts,
+        spent: Callable[[], Spent] = Spent,
+    ) -> None:
         self._spec = spec
         self._command = str(session.command)
         self._experiments = experiments
+        self._prompts = prompts
+        self._spent = spent
 
     def words(self, kind: Kind) -> str:
-        """The text of a prompt."""
-        records, best = self._experiments.records, self._experiments.best
-        match kind:
-            case "brief":
-                return wording.brief(self._spec, self._command)
-            case "result":
-                return wording.result_nudge(records[-1], best)
-            case _:
-                return wording.nudge(best, records[-1] if records else None, self._command)
+        """The text of a prompt of ours; a brief in a session that has results says them."""
+        if kind == "person":
+            raise ValueError("a person's words are her own")
+        begun = any(one.number != BASELINE for one in self._experiments.records)
+        return prompt("fresh" if kind == "brief" and begun else kind, self._prompts, self._context())
+
+    def _context(self) -> Context:
+        spec, experiments, spent = self._spec, self._experiments, self._spent()
+        return Context(
+            spec=spec,
+            command=self._command,
+            records=experiments.records,
+            best=experiments.best,
+            best_number=experiments.best_number,
+            experiments_left=None if spec.max_experiments is None else spec.max_experiments - experiments.total,
+            hours_left=None if spec.max_hours is None else spec.max_hours - spent.hours,
+            tokens_left=None if spec.max_tokens is None else spec.max_tokens - spent.tokens,
+            nudges_left=None if spec.max_nudges is None else spec.max_nudges - spent.nudges,
+        )

@@ -26,7 +26,8 @@ from sessions.launch import ReadyPipe
 from sessions.leftovers import end_marked
 from sessions.outfit import SESSION_VARIABLE
 from sessions.profiles import load_profile
-from sessions.prompter import Prompter
+from sessions.prompter import Prompter, Spent
+from sessions.prompts import load_prompts
 from sessions.protocol import MIN_SIZE, Status
 from sessions.recording import CastRecorder
 from sessions.requests import Requests
@@ -65,7 +66,7 @@ class Supervisor:
             session,
             self.journal,
             self.experiments,
-            Prompter(self.spec, session, self.experiments),
+            Prompter(self.spec, session, self.experiments, load_prompts(config_home()), self._spent),
             Agent(self._screen_changed, self.recorder),
             self,
         )
@@ -174,6 +175,9 @@ class Supervisor:
     def tokens(self) -> int:
         """How many the agent has used, as far as its log says."""
         return 0
+
+    def _spent(self) -> Spent:
+        return Spent(self.hours, self.babysitter.nudges, self.tokens)
 
     def status(self) -> Status:
         """Everything a viewer needs to know."""

@@ -1,60 +1,96 @@
-"""The words that go to an agent: the first prompt, the nudges, the answer to `try`. Pure text, no judgement.
+"""The words that go to an agent: what a prompt says of the session, and the answer to `try`. Pure text, no judgement.
 
-Prompts are one paragraph without a line break, so that a program without bracketed paste takes each as one entry.
-What an agent or a run wrote is cleaned, and cannot pass for one of our lines.
+The prompts' texts are `sessions.prompts`'; here is what fills them in. A prompt is one paragraph without a line break,
+so that a program without bracketed paste takes it as one entry. What an agent or a run wrote is cleaned, cut short
+and quoted, and cannot pass for one of our lines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from harness.result import Experiment
 from harness.text import clean, one_line
 from harness.verdict import Verdict
+from sessions.prompts import Occasion, Prompts
+from sessions.standing import BASELINE
 from sessions.store import SessionSpec
 
 _NO_NUMBER: Final = "none"
+_NO_END: Final = "no end of"
 _LOG_WIDTH: Final = 160
 # Not a key, not a separator, and no line of the block begins like it.
 _LOG_MARGIN: Final = "    | "
 
+_RECENT: Final = 5  # verdicts
+_TRIED: Final = 8  # different changes
+_FATES: Final[Mapping[str, str]] = {Verdict.KEEP: "kept", Verdict.DISCARD: "discarded"}
+_QUOTES: Final = str.maketrans(dict.fromkeys('"“”„‟«»', "'"))
 
-def brief(spec: SessionSpec, command: str) -> str:
-    """The first prompt of a session, or of an agent that was launched again in it.
 
-    Args:
+@dataclass(frozen=True)
+class Context:
+    """What a prompt can tell of a session.
+
+    Attributes:
         spec: what the session was asked to be.
         command: absolute path of `autoresearch-tui`: a shell that starts as for a login sets PATH anew.
+        records: every experiment that has its verdict, in order.
+        best, best_number: the incumbent's val_bpb and number; None: nothing was kept yet.
+        experiments_left, hours_left, tokens_left, nudges_left: until the session ends; None: it has no such end.
     """
-    files = " and ".join(spec.genome)
-    goal = f" The session ends after {spec.max_experiments} experiments." if spec.max_experiments else ""
-    return (
-        f"You are doing research on your own in this git worktree, on the branch {one_line(spec.branch)}. "
-        f"Read program.md, {files} and, if it is there, results.tsv, then begin. "
-        f"Lower val_bpb by changing {files} and nothing else, one idea at a time. Measure each idea with: "
-        'autoresearch-tui try -m "what you changed". '
-        f"It commits, trains for {spec.budget_s:g} s, and keeps or undoes the change; wait for its answer. "
-        f"{_path_hint(command)} "
-        "If the call is cut off, the run goes on: autoresearch-tui try --wait joins it again."
-        f"{goal} Do not ask whether to go on; go on until you are told to stop."
-    )
+
+    spec: SessionSpec
+    command: str
+    records: Sequence[Experiment] = ()
+    best: float | None = None
+    best_number: int | None = None
+    experiments_left: int | None = None
+    hours_left: float | None = None
+    tokens_left: int | None = None
+    nudges_left: int | None = None
 
 
-def nudge(best: float | None, last: Experiment | None, command: str) -> str:
-    """What an agent is told that stopped with nothing new to tell it.
-
-    Args:
-        best: the incumbent's val_bpb, if there is one.
-        last: the experiment that was judged last, if there is one.
-        command: absolute path of `autoresearch-tui`, for an agent that has not brought an experiment about yet.
-    """
-    if last is None or last.number == 0:
-        return f"{_best_sentence(best)} Go on: {_NEXT} {_path_hint(command)}"
-    return f"{_sentence(last)} {_best_sentence(best)} Go on: {_NEXT}"
+def prompt(occasion: Occasion, prompts: Prompts, context: Context) -> str:
+    """What the agent is told on an occasion: one paragraph, without a line break or a control character."""
+    return prompts.filled(occasion, fields(context))
 
 
-def result_nudge(experiment: Experiment, best: float | None) -> str:
-    """What an agent is told that stopped before it had heard a result: the result, and to go on."""
-    return f"Your experiment has ended. {_sentence(experiment)} {_best_sentence(best)} Go on: {_NEXT}"
+def fields(context: Context) -> dict[str, str]:
+    """What each of `sessions.prompts.PLACEHOLDERS` stands for; sentences are empty where there is nothing to say."""
+    spec, records = context.spec, context.records
+    made = [one for one in records if one.number != BASELINE]
+    judged = [one for one in made if one.verdict != Verdict.ABORTED]
+    baseline = next((one.val_bpb for one in reversed(records) if one.number == BASELINE), None)
+    left = {
+        "experiments": None if context.experiments_left is None else str(max(0, context.experiments_left)),
+        "hours": None if context.hours_left is None else f"{max(0.0, context.hours_left):.1f}",
+        "tokens": None if context.tokens_left is None else _rounded(max(0, context.tokens_left)),
+        "nudges": None if context.nudges_left is None else str(max(0, context.nudges_left)),
+    }
+    return {
+        "session": one_line(spec.session, 40),
+        "branch": one_line(spec.branch, 80),
+        "genome": one_line(" and ".join(spec.genome), 120),
+        "budget_s": f"{spec.budget_s:g}",
+        "command": one_line(context.command, 500),
+        "path_hint": ""
+        if made
+        else f"(If your shell does not find autoresearch-tui, it is {one_line(context.command, 500)}.)",
+        "next": str(1 + max((one.number for one in records), default=BASELINE)),
+        "number": str(records[-1].number) if records else _NO_NUMBER,
+        "total": str(len(judged)),
+        "kept": str(sum(one.verdict == Verdict.KEEP for one in judged)),
+        "best": _bpb(context.best),
+        "best_number": _NO_NUMBER if context.best_number is None else str(context.best_number),
+        "baseline": _bpb(baseline),
+        "standing": _standing(context.best, context.best_number),
+        "last": f"{_sentence(made[-1])}." if made else "",
+        "recent": _recent(made),
+        "tried": _tried(judged),
+        "budget_left": _budget_left((name, left[name]) for name in ("experiments", "hours", "tokens")),
+        **{f"{name}_left": _NO_END if text is None else text for name, text in left.items()},
+    }
 
 
 def answer_block(experiment: Experiment, log_tail: Sequence[str] = ()) -> str:
@@ -87,28 +123,64 @@ def answer_block(experiment: Experiment, log_tail: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
-_NEXT: Final = (
-    "think of the next experiment (results.tsv says what was tried), make the change, and run "
-    'autoresearch-tui try -m "what you changed". Do not ask whether to continue; program.md says the rest.'
-)
-
-
-def _path_hint(command: str) -> str:
-    return f"(If your shell does not find autoresearch-tui, it is {one_line(command, 500)}.)"
+def quoted(text: str, limit: int) -> str:
+    """Somebody else's words as such: one line in quotation marks, which nothing in it can close."""
+    return f"“{one_line(text, limit).translate(_QUOTES)}”"
 
 
 def _sentence(experiment: Experiment) -> str:
-    """An experiment's outcome as a sentence."""
-    what = f"Experiment {experiment.number} ({one_line(experiment.message, 80)})"
+    """An experiment's outcome, without the full stop."""
+    what = f"Experiment {experiment.number} ({quoted(experiment.message, 80)})"
     if experiment.val_bpb is None:
-        return f"{what}: {one_line(experiment.verdict)}, {one_line(experiment.reason, 120)}."
-    delta = "" if experiment.delta is None else f" ({experiment.delta:+.6f})"
-    fate = "kept" if experiment.verdict == Verdict.KEEP else one_line(experiment.verdict)
-    return f"{what}: val_bpb {experiment.val_bpb:.6f}{delta}, {fate}."
+        return f"{what}: {_fate(experiment)}, {quoted(experiment.reason, 120)}"
+    return f"{what}: val_bpb {experiment.val_bpb:.6f}{_delta(experiment)}, {_fate(experiment)}"
 
 
-def _best_sentence(best: float | None) -> str:
-    return "Nothing has been kept yet." if best is None else f"The best is {best:.6f}."
+def _fate(experiment: Experiment) -> str:
+    return _FATES.get(experiment.verdict, one_line(experiment.verdict, 20))
+
+
+def _recent(made: Sequence[Experiment]) -> str:
+    """The last one in full, and those before it in short."""
+    if not made:
+        return ""
+    before = [
+        f"#{one.number} ({quoted(one.message, 50)}) {_fate(one)}{_delta(one)}" for one in reversed(made[-_RECENT:-1])
+    ]
+    return f"{_sentence(made[-1])}." + (f" Before that: {'; '.join(before)}." if before else "")
+
+
+def _tried(judged: Sequence[Experiment]) -> str:
+    """What was tried lately, the newest first, each once with the numbers of its experiments."""
+    tried: dict[str, tuple[str, list[str]]] = {}
+    for one in reversed(judged):
+        message = quoted(one.message, 40)
+        tried.setdefault(message.casefold(), (message, []))[1].append(f"#{one.number}")
+    shown = [f"{message} ({' '.join(numbers[:3])})" for message, numbers in list(tried.values())[:_TRIED]]
+    return f"Tried lately: {', '.join(shown)}." if shown else ""
+
+
+def _standing(best: float | None, number: int | None) -> str:
+    if best is None:
+        return "Nothing has been kept yet."
+    whose = "" if number is None else ", the baseline's" if number == BASELINE else f", of experiment {number}"
+    return f"The best is {best:.6f}{whose}."
+
+
+def _budget_left(left: Iterable[tuple[str, str | None]]) -> str:
+    """What is left, as a sentence; empty where nothing ends."""
+    shown = [f"{amount} {unit[:-1] if amount == '1' else unit}" for unit, amount in left if amount is not None]
+    return f"Left until the session ends: {', '.join(shown)}." if shown else ""
+
+
+def _rounded(amount: int) -> str:
+    if amount >= 1_000_000:
+        return f"{amount / 1e6:.1f} million"
+    return f"{amount // 1000} thousand" if amount >= 10_000 else str(amount)
+
+
+def _delta(experiment: Experiment) -> str:
+    return "" if experiment.delta is None else f" ({experiment.delta:+.6f})"
 
 
 def _bpb(value: float | None) -> str:
