@@ -140,16 +140,14 @@ class Screen:
         modes = b"".join(b"\x1b[?%dh" % mode for mode in _INPUT_MODES if self._terminal.mode(mode))
         return modes + (b"\x1b[>%du" % flags if flags else b"")
 
-    @property
-    def in_sequence(self) -> bool:
-        """Whether the last byte fed left an escape sequence open."""
-        return self._terminal.feed_until_ground(b"") is None
-
-    def repaint(self) -> bytes:
+    def repaint(self) -> bytes | None:
         """What makes a blank terminal of this size look, and report, like this one: rows, cursor, modes, signals.
 
-        Of the two screens only the active one; no scrollback.
+        Of the two screens only the active one; no scrollback. None while the agent is in the middle of an escape
+        sequence: what it writes next would not be understood.
         """
+        if self._terminal.feed_until_ground(b"") is None:
+            return None
         signals = b"".join(
             b"\x1b]%s;%s\x1b\\" % (number, text.encode())
             for number, text in ((b"2", self.title), (b"7501", self.osc7501))

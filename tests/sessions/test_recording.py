@@ -119,7 +119,7 @@ def _recorded(folder: Path, stream: bytes, limit_bytes: int, keep: int, piece: i
     """Record a stream as an agent would, and return the screen that it left."""
     screen = Screen(100, 30, on_reply=lambda _reply: None)
     recorder = CastRecorder(folder, (100, 30), Clock(), limit_bytes, keep)
-    recorder.repaint = lambda: None if screen.in_sequence else screen.repaint()
+    recorder.repaint = screen.repaint
     for start in range(0, len(stream), piece):
         recorder.output(stream[start : start + piece])
         screen.feed(stream[start : start + piece])
