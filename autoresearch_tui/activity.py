@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autoresearch_tui.changes import Link
-from autoresearch_tui.format import duration, progress
+from autoresearch_tui.format import countdown, duration, progress
 from autoresearch_tui.lines import Line, Tone, line
 from autoresearch_tui.state import SessionView
 from harness.text import one_line
@@ -20,10 +20,15 @@ _AGENT: Final[dict[str, tuple[str, str, Tone]]] = {
     AgentState.WORKING: ("●", "agent working", "busy"),
     AgentState.WAITING: ("◔", "agent waits", "warn"),
     AgentState.ASKING: ("?", "agent asks", "warn"),
-    AgentState.FAILING: ("!", "API errors", "bad"),
-    AgentState.LIMITED: ("◔", "usage limit", "warn"),
+    AgentState.FAILING: ("!", "failing", "bad"),
+    AgentState.LIMITED: ("◔", "limited", "warn"),
     AgentState.EXITED: ("×", "agent exited", "bad"),
 }
+
+
+# What holds the babysitter back and is seen anyway.
+_SEEN_ANYWAY: Final = frozenset({"the agent is starting", "the agent is working", "a person has the wheel"})
+_LATER: Final = "next try later"
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def activity(view: SessionView, now: float) -> Activity:
     match status.phase:
         case Phase.PAUSED:
             return (
-                Activity("‖", "paused", "warn", _run(running))
+                Activity("‖", "paused", "warn", run_words(running))
                 if running
                 else Activity("‖", *_said("paused", "warn", status))
             )
@@ -67,7 +72,7 @@ def activity(view: SessionView, now: float) -> Activity:
         case Phase.FINISHED:
             return Activity("■", *_said("finished", "good", status))
     if status.wheel:
-        return Activity("▸", "someone has the wheel", "warn", _run(running) if running else "")
+        return Activity("▸", "someone has the wheel", "warn", run_words(running) if running else "")
     if running is not None:
         return Activity("●", f"{running.phase} #{running.number}", "busy", _progress(running))
     return _agent(status, now)
@@ -75,17 +80,41 @@ def activity(view: SessionView, now: float) -> Activity:
 
 def _agent(status: Status, now: float) -> Activity:
     glyph, words, tone = _AGENT.get(status.state, ("◌", one_line(status.state, 20), "quiet"))
-    if status.state in {AgentState.LIMITED, AgentState.ASKING, AgentState.FAILING} and status.evidence:
+    if status.state == AgentState.LIMITED and status.resets_at is not None:
+        left = status.resets_at - now
+        return Activity(glyph, words, tone, f"resets in {countdown(left)}" if left > 0 else "the reset is due")
+    if status.state in {AgentState.LIMITED, AgentState.FAILING}:
+        return Activity(glyph, words, tone, _held_back(status) or _LATER)
+    if status.state == AgentState.ASKING and status.evidence:
         return Activity(glyph, *_without_echo(words, tone, one_line(status.evidence, 60)))
     since = now - status.state_since
-    return Activity(glyph, words, tone, duration(since) if status.state_since and since >= 1 else "")
+    told = [duration(since)] if status.state_since and since >= 1 else []
+    if status.state == AgentState.WAITING and (held := _held_back(status)):
+        told.append(held)
+    return Activity(glyph, words, tone, ": ".join(told))
+
+
+def _held_back(status: Status) -> str:
+    """Why nothing is typed, where that is news beside the agent's state."""
+    if status.phase != Phase.RUNNING or status.wheel or status.holding in _SEEN_ANYWAY:
+        return ""
+    return _LATER if status.holding.endswith("comes later") else one_line(status.holding, 80)
+
+
+def not_nudged(view: SessionView) -> str:
+    """Why nothing is typed while the activity is an experiment, one line; empty where that is no news."""
+    status = view.status
+    if status is None or view.link is not Link.LIVE or status.running is None:
+        return ""
+    return _held_back(status)
 
 
 def _progress(running: Running) -> str:
     return progress(running.spent_s, running.budget_s) if running.phase == "training" else ""
 
 
-def _run(running: Running) -> str:
+def run_words(running: Running) -> str:
+    """An experiment in progress: "training #13 3:12/5:00"."""
     return " ".join(filter(None, (f"{running.phase} #{running.number}", _progress(running))))
 
 
@@ -104,3 +133,13 @@ def attention(view: SessionView) -> str:
     if view.status is not None and view.link is Link.LIVE:
         return one_line(view.status.alert)
     return one_line(view.problem)
+
+
+def is_told_by_state(view: SessionView) -> bool:
+    """Whether what a person should look at is what the agent's state says: "the agent is limited"."""
+    status = view.status
+    return (
+        status is not None
+        and status.state in {AgentState.LIMITED, AgentState.FAILING}
+        and status.alert.startswith(f"the agent is {status.state}")
+    )

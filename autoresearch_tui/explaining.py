@@ -68,7 +68,7 @@ def _would(one: Explanation) -> list[Paragraph]:
     if not one.holding:
         return []
     wanted = [one_line(text, _WIDTH) for text in one.would] or ["you nudge it; nothing else that can be foreseen"]
-    return [_fact("" if i else "it types if", (f"{'and ' if i else ''}{text}", "")) for i, text in enumerate(wanted)]
+    return [_fact("" if i else "would type if", (f"{'and ' if i else ''}{text}", "")) for i, text in enumerate(wanted)]
 
 
 class _Rule(NamedTuple):

@@ -104,6 +104,25 @@ def count_of(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def tokens(count: int) -> str:
+    """How many an agent used: "812 tok", "12 ktok", "1.2 Mtok"."""
+    value, unit = float(count), ""
+    for bigger in ("k", "M", "G"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, bigger
+    return f"{value:.1f} {unit}tok" if unit and value < 9.95 else f"{value:.0f} {unit}tok"
+
+
+def dollars(cost: float | None) -> str:
+    """What they cost: "$3.40", "$128"; below a cent that is said."""
+    if cost is None or not math.isfinite(cost):
+        return MISSING
+    if 0 < cost < 0.005:
+        return "<$0.01"
+    return f"${cost:.2f}" if cost < 99.995 else f"${cost:.0f}"
+
+
 def bar(share: float | None, width: int) -> str:
     """A share (0 to 1) as a bar of `width` cells: "██████░░░░"."""
     if width <= 0:

@@ -4,10 +4,11 @@ A line is spans of text with a tone. A tone is a meaning ("good", "bad"), never 
 one. Text is text: nothing in it is read as markup.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 Tone = Literal["", "strong", "quiet", "good", "warn", "bad", "busy", "accent"]
 TONES: Final[tuple[Tone, ...]] = ("", "strong", "quiet", "good", "warn", "bad", "busy", "accent")
@@ -17,6 +18,7 @@ Line = tuple[Span, ...]
 Align = Literal["left", "right"]
 
 SEPARATOR: Final[Span] = ("  ·  ", "quiet")
+_WORDS: Final = re.compile(r"\s+|\S+")
 
 
 def line(*parts: str | Span) -> Line:
@@ -54,6 +56,32 @@ def fit(one: Line, cells: int, align: Align = "left") -> Line:
         left -= size
     tone = kept[-1][1] if kept else ""
     return line(*kept, ("…", tone))
+
+
+def wrap(one: Line, cells: int, hang: int = 0) -> list[Line]:
+    """The line broken between words into lines of at most `cells`; those after the first are indented by `hang`."""
+    if cells <= 0 or width(one) <= cells:
+        return [one]
+    indent = " " * min(hang, cells // 2)
+    lines: list[list[Span]] = [[]]
+    used = 0
+    for text, tone in _pieces(one, max(2, cells - len(indent))):
+        size = cell_len(text)
+        if used + size > cells:
+            if text.isspace():
+                continue  # the break takes its place
+            lines.append([(indent, "")])
+            used = len(indent)
+        lines[-1].append((text, tone))
+        used += size
+    return [line(*spans) for spans in lines]
+
+
+def _pieces(one: Line, most: int) -> Iterator[Span]:
+    """Words and the blanks between them, none wider than `most` cells."""
+    for text, tone in one:
+        for piece in _WORDS.findall(text):
+            yield from ((part, tone) for part in chop_cells(piece, most))
 
 
 def joined(parts: Sequence[Line], cells: int, separator: Span = SEPARATOR) -> Line:

@@ -3,7 +3,8 @@
 from pathlib import PurePath
 
 from autoresearch_tui.activity import activity, attention
-from autoresearch_tui.format import ago, bpb, count_of, delta, rate, running_best, sparkline
+from autoresearch_tui.changes import Link
+from autoresearch_tui.format import ago, bpb, count_of, delta, dollars, rate, running_best, sparkline, tokens
 from autoresearch_tui.lines import Line, Span, joined, line, spread
 from autoresearch_tui.score import per_hour, score
 from autoresearch_tui.state import SessionView, WindowState
@@ -32,7 +33,7 @@ class Answer(LineView):
 
     def make(self, cells: int, height: int) -> tuple[Line | None, list[Line]]:
         """The lines."""
-        view = self._state.session(self._state.opened)
+        view = self._state.current
         if view is None:
             return None, []
         if self._compact:
@@ -71,7 +72,7 @@ def answer_line(view: SessionView, now: float, cells: int) -> Line:
     points = score(view)
     doing = activity(view, now)
     wide = cells >= 140
-    head = line((f" {view.id}", "strong"))
+    head = line((f" {view.id}", "strong"), *_recording(view))
     best = (
         line(("best ", "quiet"), (bpb(points.best), "strong"), _at(points.best_number) if wide else "", _gain(view))
         if points.best is not None
@@ -82,9 +83,8 @@ def answer_line(view: SessionView, now: float, cells: int) -> Line:
     speed = per_hour(view)
     if speed is not None:
         parts.append(line(rate(speed)))
-    nudged = _nudged(view, now, wide=cells >= 160)
-    if nudged:
-        parts.append(nudged)
+    used = _usage(view)
+    parts += [_nudged(view, now, wide=cells >= (180 if used else 160)), used]
     if view.spec is not None and cells >= 100:
         lab = one_line(PurePath(view.spec.lab).name, 24)
         parts.insert(1, line((f"{one_line(view.spec.agent, 16)} on {lab}", "quiet")))
@@ -108,6 +108,19 @@ def _nudged(view: SessionView, now: float, *, wide: bool) -> Line:
         return ()
     when = f", last {ago(now - status.last_nudge_at)}" if wide and status.last_nudge_at else ""
     return line(count_of(status.nudges, "nudge"), (when, "quiet"))
+
+
+def _usage(view: SessionView) -> Line:
+    """What the agent has used so far: "1.2 Mtok  $3.40"."""
+    status = view.status
+    if status is None or not status.tokens:
+        return ()
+    return line(tokens(status.tokens), f"  {dollars(status.cost)}" if status.cost is not None else "")
+
+
+def _recording(view: SessionView) -> Line:
+    on = view.status is not None and view.status.recording and view.link is Link.LIVE
+    return line((" ● rec", "bad")) if on else ()
 
 
 def spark_line(state: WindowState, view: SessionView, cells: int) -> Line:

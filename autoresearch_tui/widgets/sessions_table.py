@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from textual.message import Message
 
-from autoresearch_tui.activity import activity, attention
+from autoresearch_tui.activity import activity, attention, is_told_by_state
 from autoresearch_tui.changes import Link
 from autoresearch_tui.format import MISSING, bpb, delta, running_best, sparkline
 from autoresearch_tui.lines import Align, Line, Tone, line, row, width
@@ -114,7 +114,7 @@ def session_row(view: SessionView, now: float, columns: list[tuple[str, int, Ali
 
 def _now(view: SessionView, now: float, cells: int) -> Line:
     alert = attention(view)
-    if alert and view.link is Link.LIVE:
+    if alert and view.link is Link.LIVE and not is_told_by_state(view):
         return line((f"! {alert}", "warn"))
     doing = activity(view, now)
     whole = doing.as_line()

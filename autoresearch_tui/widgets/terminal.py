@@ -9,12 +9,14 @@ from typing import ClassVar, Final
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from autoresearch_tui.activity import not_nudged
 from autoresearch_tui.changes import Link
 from autoresearch_tui.state import AgentScreen, SessionView
 from autoresearch_tui.themes import palette
@@ -45,11 +47,16 @@ class AgentTerminal(Widget, can_focus=True):
         self._screen: AgentScreen | None = None
         self._note = ""
         self._origin = (0, 0)
+        self._held = ""
         self.cropped = ""
 
     def show(self, view: SessionView) -> None:
         """Show a session's screen; where there is none, say why."""
         note = "" if view.screen is not None else _why_dark(view)
+        held = not_nudged(view)
+        if held != self._held:
+            self._held = held
+            self._subtitle()
         before, after = self._screen, view.screen
         if after is before and note == self._note:
             return
@@ -90,8 +97,13 @@ class AgentTerminal(Widget, can_focus=True):
             parts.append(f"columns {left + 1}–{left + self.size.width} of {screen.width}")
         text = f"cropped: {', '.join(parts)}" if parts else ""
         if text != self.cropped:
-            self.cropped = self.border_subtitle = text
+            self.cropped = text
+            self._subtitle()
             self.post_message(self.Moved())
+
+    def _subtitle(self) -> None:
+        held = f"no nudge: {self._held}" if self._held else ""
+        self.border_subtitle = Content("  ·  ".join(filter(None, (held, self.cropped))))
 
     def on_resize(self, event: Resize) -> None:
         """The agent gets the panel's size; until it has drawn itself anew, this is what there is."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from autoresearch_tui.changes import Entry
-from autoresearch_tui.format import bpb, delta, time_of_day
+from autoresearch_tui.format import bpb, delta, duration, time_of_day
 from autoresearch_tui.lines import Line, Tone, line
 from autoresearch_tui.state import SessionView
 from autoresearch_tui.widgets.line_view import LineView
@@ -13,6 +13,7 @@ from harness.text import one_line
 from harness.verdict import Verdict
 
 _MOST_LINES: Final = 500
+_MOST_SECONDS: Final = 1e12  # thirty thousand years: no moment, whatever else it is
 
 # The journal's kinds, as a person would say them.
 _WORDS: Final[dict[str, tuple[str, Tone]]] = {
@@ -24,6 +25,13 @@ _WORDS: Final[dict[str, tuple[str, Tone]]] = {
     "parked": ("parked", "warn"),
     "finished": ("finished", "good"),
     "launched": ("agent launched", "quiet"),
+    "conversation": ("its conversation", "quiet"),
+    "conversation lost": ("conversation lost, begun anew", "warn"),
+    "leftovers ended": ("what it had left running was ended", "warn"),
+    "interrupted": ("turn interrupted", "warn"),
+    "refreshed": ("fresh context", "accent"),
+    "enter again": ("enter pressed again", "quiet"),
+    "nudge asked for": ("you asked for a nudge", "quiet"),
     "answered": ("approval answered", "accent"),
     "alert": ("alert", "bad"),
     "wheel taken": ("wheel taken", "warn"),
@@ -32,12 +40,15 @@ _WORDS: Final[dict[str, tuple[str, Tone]]] = {
 _NUDGES: Final = {
     "brief": "briefed",
     "nudge": "nudged",
+    "insist": "told in other words",
+    "limit_over": "usage limit over",
     "result": "told the result",
     "person": "your nudge",
 }
-# An experiment's end is told from the ledger, which has its number; a state comes and goes too often to tell.
+# An experiment's end is told from the ledger, which has its number; a state comes and goes too often to tell, unless
+# it says for how long.
 _LEFT_OUT: Final = frozenset({"state", "experiment", "verdict", "judged", "ended"})
-_TEXTS: Final = ("text", "reason", "message", "evidence")
+_TEXTS: Final = ("text", "reason", "message", "evidence", "session")
 _VERDICTS: Final[dict[str, tuple[str, Tone]]] = {
     Verdict.KEEP: ("●", "good"),
     Verdict.DISCARD: ("○", "quiet"),
@@ -68,7 +79,7 @@ class Timeline(LineView):
 
 def timeline_lines(entries: tuple[Entry, ...], experiments: tuple[Experiment, ...]) -> list[Line]:
     """Journal entries and verdicts by time, the newest first, at most 500."""
-    told = [(one.at, entry_line(one)) for one in entries if one.kind not in _LEFT_OUT]
+    told = [(one.at, entry_line(one)) for one in entries if one.kind not in _LEFT_OUT or _limit_s(one) is not None]
     judged = [(one.ended_at, verdict_line(one)) for one in experiments]
     recent = sorted(told + judged, key=lambda pair: pair[0], reverse=True)[:_MOST_LINES]
     return [content for _at, content in recent]
@@ -86,9 +97,21 @@ def entry_line(entry: Entry) -> Line:
 def _words(entry: Entry) -> tuple[str, Tone]:
     if entry.kind == "nudge":
         return _NUDGES.get(str(entry.facts.get("what")), "nudged"), "accent"
+    if (limit_s := _limit_s(entry)) is not None:
+        return f"usage limit for {duration(limit_s)}", "warn"
+    if entry.kind == "launched" and entry.facts.get("conversation"):
+        return "agent launched, in its own conversation", "quiet"
     if entry.kind == "submitted":
         return f"#{one_line(str(entry.facts.get('number')), 6)} submitted", "busy"
     return _WORDS.get(entry.kind, (one_line(entry.kind, 24), "quiet"))
+
+
+def _limit_s(entry: Entry) -> float | None:
+    """For how long a usage limit held when it was met; None where the entry tells of none."""
+    reset = entry.facts.get("resets_at")
+    if entry.kind != "state" or not isinstance(reset, int | float) or not abs(reset) < _MOST_SECONDS:
+        return None
+    return reset - entry.at
 
 
 def _text_of(facts: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch_tui import format as fmt
-from autoresearch_tui.lines import Line, fit, joined, line, plain, spread, width
+from autoresearch_tui.lines import Line, fit, joined, line, plain, spread, width, wrap
 from autoresearch_tui.widgets.chart import chart_lines
 from autoresearch_tui.widgets.diff import diff_lines
 from autoresearch_tui.widgets.results import result_row
@@ -28,6 +28,22 @@ from harness.result import Experiment
         (fmt.duration(28920), "8 h 02"),
         (fmt.duration(3 * 86400 + 4 * 3600), "3 d 4 h"),
         (fmt.duration(-5), "0 s"),
+        (fmt.countdown(11.2), "12 s"),
+        (fmt.countdown(0.4), "1 s"),
+        (fmt.countdown(2467.4), "41 min"),
+        (fmt.countdown(7260.0), "2 h 01"),
+        (fmt.tokens(812), "812 tok"),
+        (fmt.tokens(9_940), "9.9 ktok"),
+        (fmt.tokens(12_345), "12 ktok"),
+        (fmt.tokens(999_499), "999 ktok"),
+        (fmt.tokens(999_500), "1.0 Mtok"),
+        (fmt.tokens(1_234_567), "1.2 Mtok"),
+        (fmt.tokens(3_400_000_000), "3.4 Gtok"),
+        (fmt.dollars(3.4), "$3.40"),
+        (fmt.dollars(0.0), "$0.00"),
+        (fmt.dollars(0.003), "<$0.01"),
+        (fmt.dollars(127.6), "$128"),
+        (fmt.dollars(None), "–"),
         (fmt.ago(3), "just now"),
         (fmt.ago(130), "2 min ago"),
         (fmt.used_of(61 << 30, 80 << 30), "61/80 GiB"),
@@ -75,6 +91,25 @@ def test_fit_is_exact(one: Line, cells: int) -> None:
     """A fitted line has exactly its width, wide characters or not."""
     assert width(fit(one, cells)) == cells
     assert width(fit(one, cells, "right")) == cells
+
+
+words = st.lists(st.text("ab漢", min_size=1, max_size=30), max_size=8).map(" ".join)
+
+
+@given(parts=st.lists(words, max_size=4), cells=st.integers(4, 40), hang=st.integers(0, 20))
+def test_wrapped_lines_fit_and_lose_nothing(parts: list[str], cells: int, hang: int) -> None:
+    """A broken line fits its cells, keeps every character but blanks in order, and its tones; the rest is indented."""
+    one = line(*((text, "good" if i % 2 else "") for i, text in enumerate(parts)))
+    wrapped = wrap(one, cells, hang)
+    assert all(width(row) <= cells for row in wrapped)
+    bare = [(char, tone) for row in wrapped for text, tone in row for char in text if not char.isspace()]
+    assert bare == [(char, tone) for text, tone in one for char in text if not char.isspace()]
+    assert all(plain(row).startswith(" " * min(hang, cells // 2)) for row in wrapped[1:])
+
+
+def test_lines_are_broken_between_words() -> None:
+    """Words stay whole where they fit."""
+    assert [plain(one) for one in wrap(line("label  one two three"), 14, 7)] == ["label  one two", "       three"]
 
 
 @given(parts=st.lists(some_lines, min_size=1, max_size=5), cells=st.integers(1, 40))
