@@ -35,6 +35,7 @@ _BINDINGS: Final[list[BindingType]] = [
     Binding("r", "resume", "resume"),
     Binding("N,n", "nudge", "nudge", key_display="N"),
     Binding("s", "stop", "stop"),
+    Binding("e", "why", "why"),
     Binding("t", "theme", "light or dark", show=False),
     Binding("question_mark", "help", "help", key_display="?"),
     Binding("q", "detach", "detach"),
@@ -81,6 +82,7 @@ class WindowApp(SessionActions):
 
     def _tick(self) -> None:
         self.apply(Ticked(float(int(self._clock()))))
+        self.ask_why()
 
     def apply(self, change: Change) -> None:
         """Take a change in; the screens see it at the end of this round of the event loop, with what came beside it."""

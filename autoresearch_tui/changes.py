@@ -10,6 +10,7 @@ from sessions.protocol import Frame, Status
 
 if TYPE_CHECKING:  # records from modules that also measure and read: nothing of that is wanted here
     from harness.machine import MachineSample
+    from sessions.explanation import Explanation
     from sessions.store import SessionSpec
 
 
@@ -125,5 +126,23 @@ class Opened:
     session: str | None
 
 
+@dataclass(frozen=True)
+class WhyOpened:
+    """The person wants to know why a session's agent is in its state; None: no more."""
+
+    session: str | None
+
+
+@dataclass(frozen=True)
+class WhyAnswered:
+    """The supervisor explained itself, or (None) why it could not be asked."""
+
+    session: str
+    explanation: "Explanation | None"
+    problem: str = ""
+
+
 SessionChange = LinkChanged | StatusArrived | ExperimentsRead | EntriesRead | FrameArrived | DiffRead
-Change = SessionChange | SessionsFound | MachineSampled | MachineLost | Ticked | Selected | Opened
+Change = (
+    SessionChange | SessionsFound | MachineSampled | MachineLost | Ticked | Selected | Opened | WhyOpened | WhyAnswered
+)

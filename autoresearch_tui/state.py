@@ -24,12 +24,15 @@ from autoresearch_tui.changes import (
     SessionsFound,
     StatusArrived,
     Ticked,
+    WhyAnswered,
+    WhyOpened,
 )
 from harness.result import Experiment
 from sessions.protocol import Frame, Row, Status
 
 if TYPE_CHECKING:
     from harness.machine import MachineSample
+    from sessions.explanation import Explanation
     from sessions.store import SessionSpec
 
 ENTRIES_KEPT: Final = 500
@@ -75,6 +78,15 @@ class SessionView:
 
 
 @dataclass(frozen=True)
+class Why:
+    """The open explanation: of which session, what its supervisor said (None: nothing yet), or why it did not."""
+
+    session: str
+    explanation: "Explanation | None" = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class WindowState:
     """Everything that is shown.
 
@@ -85,6 +97,7 @@ class WindowState:
             just one, else the newest.
         chosen: whether the person moved it.
         opened: the id whose screen is open.
+        why: the explanation that is open, over everything else.
         machine: the last samples, oldest first.
         machine_problem: why there are no samples.
         now: seconds since the epoch, in whole seconds.
@@ -95,6 +108,7 @@ class WindowState:
     selected: str | None = None
     chosen: bool = False
     opened: str | None = None
+    why: Why | None = None
     machine: "tuple[MachineSample, ...]" = ()
     machine_problem: str = ""
     now: float = 0.0
@@ -105,8 +119,8 @@ class WindowState:
 
     @property
     def current(self) -> SessionView | None:
-        """The session that keys act on: the open one, else the selected one."""
-        return self.session(self.opened or self.selected)
+        """The session that keys act on: the explained one, else the open one, else the selected one."""
+        return self.session((self.why.session if self.why is not None else None) or self.opened or self.selected)
 
 
 def reduce(state: WindowState, change: Change) -> WindowState:
@@ -124,6 +138,11 @@ def reduce(state: WindowState, change: Change) -> WindowState:
             return state if session == state.selected else replace(state, selected=session, chosen=True)
         case Opened(session):
             return _opened(state, session)
+        case WhyOpened(session):
+            return replace(state, why=None if session is None else Why(session))
+        case WhyAnswered(session, explanation, problem):
+            asked = state.why is not None and state.why.session == session  # or closed since
+            return replace(state, why=Why(session, explanation, problem)) if asked else state
         case _:
             return _with_session_change(state, change)
 

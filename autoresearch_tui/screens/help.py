@@ -9,9 +9,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 _EVERYWHERE: Final = (
-    ("p", "pause: no nudges, no new experiment; one in progress goes on"),
+    ("p", "pause: no nudges, no new experiment; asks about one in progress"),
     ("r", "resume after a pause or a park, or start a lost supervisor"),
-    ("N", "nudge: type a line to the agent when it can take it"),
+    ("N", "nudge: a line for the agent, when it can take it or at once"),
+    ("e", "why: what the agent's rules see, and what would make us type"),
     ("s", "stop: end agent, experiment and supervisor; asks first"),
     ("q", "detach: close this window; every session keeps running"),
     ("t", "light or dark"),

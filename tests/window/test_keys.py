@@ -1,5 +1,6 @@
 """Keys: what they ask of a session, and what they leave alone. A feed that notes what it is asked."""
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 
 from autoresearch_tui import app as app_module
 from autoresearch_tui.app import WindowApp
-from autoresearch_tui.changes import Change, FrameArrived, Link, LinkChanged, SessionsFound, StatusArrived
+from autoresearch_tui.changes import Change, FrameArrived, Link, LinkChanged, SessionsFound, StatusArrived, Ticked
 from autoresearch_tui.feed import Emit
+from autoresearch_tui.lines import plain
 from autoresearch_tui.screens.dashboard import Dashboard
 from autoresearch_tui.screens.session import SessionScreen
+from autoresearch_tui.screens.why import Explained
+from autoresearch_tui.widgets.answer import Answer
 from autoresearch_tui.widgets.terminal import AgentTerminal, _scrolled
 from sessions.client import RefusedError
 from sessions.protocol import Frame, Status
@@ -28,6 +32,7 @@ class NotingFeed:
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
         self.opened: list[tuple[str | None, tuple[int, int] | None]] = []
         self.refusal = ""
+        self.hangs = False
         self.failure: Exception | None = None
 
     async def run(self) -> None:
@@ -41,23 +46,36 @@ class NotingFeed:
 
     async def request(self, session: str, verb: str, **arguments: Any) -> Any:
         self.asked.append((session, verb, arguments))
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
         if self.refusal:
             raise RefusedError(self.refusal)
-        return {"when": "now"} if verb == "nudge" else None
+        return {"nudge": {"when": "now"}, "explain": WHY}.get(verb)
 
     async def resume(self, session: str) -> None:
         self.asked.append((session, "resume", {}))
 
 
-def status(name: str, phase: str = "running") -> Status:
-    return Status(name, "demo", "/lab", phase, "working", 0.0)
+WHY = {"state": "waiting", "for_s": 41.0, "rule": "free composer", "evidence": "›", "holding": "a person has the wheel"}
+RUN = {"number": 5, "message": "m", "phase": "training", "started_at": 0.0}
+AFTER, NOW = {"now": False}, {"now": True}
 
 
-def live(*names: str, phase: str = "running", link: Link = Link.LIVE) -> list[Change]:
+def status(name: str, phase: str = "running", **facts: Any) -> Status:
+    return Status(name, "demo", "/lab", phase, "working", 0.0, **facts)
+
+
+def live(*names: str, phase: str = "running", link: Link = Link.LIVE, **facts: Any) -> list[Change]:
     changes: list[Change] = [SessionsFound(tuple((name, None, "") for name in names))]
     for name in names:
-        changes += [StatusArrived(name, status(name, phase)), LinkChanged(name, link)]
+        changes += [StatusArrived(name, status(name, phase, **facts)), LinkChanged(name, link)]
     return changes
+
+
+@pytest.fixture(autouse=True)
+def _still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock ticks when a test says so."""
+    monkeypatch.setattr(WindowApp, "set_interval", lambda *_arguments, **_named: None)
 
 
 def window(changes: list[Change], session: str | None = None) -> tuple[WindowApp, NotingFeed]:
@@ -85,24 +103,35 @@ async def pressed(
 @pytest.mark.parametrize(
     ("changes", "keys", "wanted"),
     [
-        (live("a"), ("p",), [("a", "pause", {})]),
+        (live("a"), ("p",), [("a", "pause", AFTER)]),
+        (live("a", running=RUN), ("p",), []),
+        (live("a", running=RUN), ("p", "enter"), [("a", "pause", AFTER)]),
+        (live("a", running=RUN), ("p", "p"), [("a", "pause", AFTER)]),
+        (live("a", running=RUN), ("p", "n"), [("a", "pause", NOW)]),
+        (live("a", running=RUN), ("p", "escape"), []),
         (live("a", phase="paused"), ("r",), [("a", "resume", {})]),
         (live("a", phase="parked"), ("r",), [("a", "resume", {})]),
         (live("a", link=Link.DEAD), ("r",), [("a", "resume", {})]),
         (live("a"), ("r",), []),
         (live("a", phase="paused"), ("p",), []),
         (live("a", link=Link.DEAD), ("p", "s", "N"), []),
-        (live("a"), ("N", "g", "o", "enter"), [("a", "nudge", {"text": "go"})]),
-        (live("a"), ("n", "q", "p", "enter"), [("a", "nudge", {"text": "qp"})]),
+        (live("a"), ("N", "g", "o", "enter"), [("a", "nudge", {"text": "go"} | AFTER)]),
+        (live("a"), ("n", "q", "p", "enter"), [("a", "nudge", {"text": "qp"} | AFTER)]),
+        (live("a"), ("N", "g", "o", "ctrl+o"), [("a", "nudge", {"text": "go"} | NOW)]),
         (live("a"), ("N", "enter"), []),
+        (live("a"), ("N", "ctrl+o"), []),
         (live("a"), ("N", "g", "escape"), []),
         (live("a"), ("s", "y"), [("a", "stop", {})]),
         (live("a"), ("s", "n"), []),
         (live("a"), ("s", "enter"), []),
-        ([*live("a", "b", link=Link.DEAD), LinkChanged("a", Link.LIVE)], ("p",), [("a", "pause", {})]),
-        (live("a", "b"), ("j", "p"), [("a", "pause", {})]),
-        (live("a", "b"), ("down", "up", "p"), [("b", "pause", {})]),
-        (live("a", "b"), ("j", "enter", "p"), [("a", "pause", {})]),
+        ([*live("a", "b", link=Link.DEAD), LinkChanged("a", Link.LIVE)], ("p",), [("a", "pause", AFTER)]),
+        (live("a", "b"), ("j", "p"), [("a", "pause", AFTER)]),
+        (live("a", "b"), ("down", "up", "p"), [("b", "pause", AFTER)]),
+        (live("a", "b"), ("j", "enter", "p"), [("a", "pause", AFTER)]),
+        (live("a", "b"), ("j", "e"), [("a", "explain", {})]),
+        (live("a", "b"), ("j", "e", "p"), [("a", "explain", {}), ("a", "pause", AFTER)]),
+        (live("a"), ("enter", "e", "e", "e"), [("a", "explain", {})] * 2),
+        (live("a", link=Link.DEAD), ("e",), []),
         ([SessionsFound(())], ("p", "r", "N", "s", "enter"), []),
     ],
 )
@@ -122,6 +151,75 @@ async def test_refusal_is_one_line_on_the_screen() -> None:
         assert [one.message for one in app._notifications] == ["the session is [b]finished[/b]"]
 
     await pressed(app, "p", then=look)
+
+
+async def test_a_nudge_says_what_becomes_of_it() -> None:
+    """The supervisor's answer to a nudge, queued or not, is shown as it said it."""
+    app, _feed = window(live("a"))
+
+    async def look() -> None:
+        assert [one.message for one in app._notifications] == ["a: now"]
+
+    await pressed(app, "N", "x", "ctrl+o", then=look)
+
+
+async def test_an_explanation_is_asked_for_again_every_second_while_it_is_open() -> None:
+    """Each tick asks once, the last answer shows, and a closed explanation asks and keeps nothing."""
+    app, feed = window(live("a"), "a")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press("e")
+        await app.workers.wait_for_complete([one for one in app.workers if one.group == "why"])
+        await pilot.pause()
+        assert "waiting for 41 s" in plain(app.screen.query_one(Explained)._lines[0])
+        feed.refusal = "this supervisor does not know 'explain'"
+        asked = len(feed.asked)
+        app._tick()
+        await app.workers.wait_for_complete([one for one in app.workers if one.group == "why"])
+        await pilot.pause()
+        assert feed.asked[asked:] == [("a", "explain", {})]
+        assert plain(app.screen.query_one(Explained)._lines[0]) == "! this supervisor does not know 'explain'"
+        await pilot.press("escape")
+        app._tick()
+        await pilot.pause()
+        assert isinstance(app.screen, SessionScreen)
+        assert len(feed.asked) == asked + 1
+        assert app.state.why is None
+
+
+async def test_a_supervisor_that_hangs_is_asked_to_explain_once() -> None:
+    """Ticks do not pile up requests that nobody answers."""
+    app, feed = window(live("a"), "a")
+    feed.hangs = True
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("e")
+        for _ in range(3):
+            app._tick()
+        await pilot.pause()
+        assert feed.asked == [("a", "explain", {})]
+
+
+async def test_a_countdown_is_painted_when_it_changes() -> None:
+    """Minutes to go: a tick that changes no minute paints nothing; seconds to go: each paints the line that says it."""
+    app, feed = window(live("a"), "a")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        feed.emit(StatusArrived("a", Status("a", "demo", "/lab", "running", "limited", 0.0, resets_at=1130.5)))
+        await pilot.pause()
+        answer = app.screen.query_one("#answer", Answer)
+        painted: list[str] = []
+        paint = answer.render_line
+
+        def noting(y: int) -> Any:
+            painted.append(paint(y).text)
+            return paint(y)
+
+        answer.render_line = noting  # type: ignore[method-assign]  # to count what is painted
+        for now in (1001.0, 1002.0, 1119.0, 1120.0):
+            feed.emit(Ticked(now))
+            await pilot.pause()
+        said = [" ".join(one.split())[:29] for one in painted]
+        assert said == ["a ◔ limited, resets in 12 s n", "a ◔ limited, resets in 11 s n"]
 
 
 async def test_detaching_asks_nothing_of_anyone() -> None:

@@ -5,6 +5,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from autoresearch_tui.feed import Emit
 from harness.machine import MachineSample
 from harness.nvml import GpuProcess, GpuSample
 from harness.result import Experiment
+from sessions.explanation import Explanation
 from sessions.protocol import BOLD, FAINT, Frame, Status
 from sessions.store import SessionSpec
 
@@ -35,6 +37,34 @@ NOW = 1_795_388_040.0  # 22 November 2026, 22:54 UTC
 GIB = 1 << 30
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "160x50": (160, 50)}
+
+
+WHY = Explanation(
+    state="waiting",
+    for_s=41.0,
+    rule="free composer",
+    evidence="› Ask for anything",
+    seen=[
+        {"name": "osc blocked, another kind", "says": "asking", "source": "osc7501", "saw": None},
+        {"name": "osc working", "says": "working", "source": "osc7501", "saw": None},
+        {"name": "title calls for action", "says": "asking", "source": "title", "saw": None},
+        {"name": "title spinner", "says": "working", "source": "title", "saw": None},
+        {"name": "transcript pager", "says": "hold", "source": "screen", "saw": None},
+        {"name": "update prompt", "says": "asking", "source": "screen", "saw": None},
+        {"name": "usage limit", "says": "limited", "source": "screen", "saw": None},
+        {"name": "can be interrupted", "says": "working", "source": "screen", "saw": None},
+        {"name": "free composer", "says": "waiting", "source": "screen", "saw": "› Ask for [bold]anything[/bold]"},
+        {
+            "name": "hints",
+            "says": "waiting",
+            "source": "screen",
+            "saw": "gpt-6 high · /labs/climbmix · 41 % of the context is left · ? for shortcuts",
+        },
+    ],
+    reported="waiting, 41 s ago: the agent reported agent-turn-complete: #12 was discarded; may I go on with the next?",
+    holding="an experiment runs or is queued",
+    would=["the experiment in progress ends"],
+)
 
 
 class StillFeed:
@@ -55,7 +85,7 @@ class StillFeed:
 
     async def request(self, session: str, verb: str, **arguments: Any) -> Any:
         self.asked.append((session, verb, arguments))
-        return {"when": "typed as soon as the agent can take it"} if verb == "nudge" else None
+        return asdict(WHY) if verb == "explain" else None
 
     async def resume(self, session: str) -> None:
         self.asked.append((session, "resume", {}))
@@ -243,6 +273,17 @@ TRAINING = {
 }
 
 
+LIMITED = {
+    "state": "limited",
+    "evidence": "You've hit your usage limit. Try again at 11:35 PM.",
+    "alert": "the agent is limited: You've hit your usage limit. Try again at 11:35 PM.",
+    "holding": "the agent is limited; the next try comes later",
+    "resets_at": NOW + 2467.4,
+}
+WAITING = {"state": "waiting", "state_since": NOW - 41, "holding": "an experiment runs or is queued"}
+USED = {"tokens": 1_234_567, "cost": 3.4, "recording": True}
+
+
 def one_session(link: Link = Link.LIVE, **facts: Any) -> list[Change]:
     changes: list[Change] = [
         SessionsFound((("nov22", spec("nov22"), ""),)),
@@ -272,7 +313,7 @@ def several_sessions() -> list[Change]:
         LinkChanged("nov21", Link.DEAD),
         StatusArrived("sorts", status("sorts", phase="paused", phase_reason="paused by you", kept=9, total=30)),
         LinkChanged("sorts", Link.LIVE),
-        StatusArrived("nov22-b", status("nov22-b", state="limited", evidence="usage limit, resets 01:00", kept=11)),
+        StatusArrived("nov22-b", status("nov22-b", kept=11, **LIMITED)),
         LinkChanged("nov22-b", Link.LIVE),
         StatusArrived("nov22", status("nov22", running=TRAINING)),
         LinkChanged("nov22", Link.LIVE),
@@ -292,6 +333,8 @@ SCENES: dict[str, tuple[list[Change], str | None]] = {
         "nov22",
     ),
     "dead": (one_session(Link.DEAD), "nov22"),
+    "limited": (one_session(**LIMITED, **USED), "nov22"),
+    "held": (one_session(running=TRAINING, **WAITING, **USED), "nov22"),
 }
 
 
@@ -309,7 +352,9 @@ def _fixed_place(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 LOOKS = [
     *((scene, size) for scene in ("dashboard", "training") for size in SIZES),
-    *((scene, size) for scene in ("empty", "paused", "parked", "dead") for size in ("80x24", "160x50")),
+    *((scene, size) for scene in ("empty", "paused", "parked", "dead", "limited") for size in ("80x24", "160x50")),
+    ("held", "120x40"),
+    ("held", "160x50"),
 ]
 
 
@@ -340,11 +385,25 @@ def test_help_dialog(snap_compare: Callable[..., bool]) -> None:
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("question_mark"))
 
 
-@pytest.mark.parametrize(("name", "keys"), [("nudge", ("N", *"go on")), ("stop", ("s",)), ("light", ("t",))])
+@pytest.mark.parametrize(
+    ("name", "keys"), [("nudge", ("N", *"go on")), ("stop", ("s",)), ("light", ("t",)), ("pause", ("p",))]
+)
 def test_dialog(snap_compare: Callable[..., bool], name: str, keys: tuple[str, ...]) -> None:
     """The dialogs over a running session, and the light theme."""
     keys = tuple("space" if key == " " else key for key in keys)
     assert snap_compare(window(*SCENES["training"]), terminal_size=(120, 40), run_before=pressing(*keys))
+
+
+@pytest.mark.parametrize("size", ["80x24", "160x50"])
+def test_why(snap_compare: Callable[..., bool], size: str) -> None:
+    """The explanation wraps in the smallest size and stands in columns in a large one."""
+    assert snap_compare(window(*SCENES["held"]), terminal_size=SIZES[size], run_before=pressing("e"))
+
+
+def test_why_scrolled(snap_compare: Callable[..., bool]) -> None:
+    """What does not fit is a key away, from the dashboard as from the session."""
+    app = window(SCENES["held"][0])
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("e", "G"))
 
 
 @pytest.mark.parametrize("panel", ["2", "3", "4", "5"])

@@ -19,10 +19,12 @@ from autoresearch_tui.changes import (
     SessionsFound,
     StatusArrived,
     Ticked,
+    WhyAnswered,
+    WhyOpened,
 )
 from autoresearch_tui.lines import plain
 from autoresearch_tui.score import per_hour, score
-from autoresearch_tui.state import ENTRIES_KEPT, AgentScreen, SessionView, WindowState, apply_frame, reduce
+from autoresearch_tui.state import ENTRIES_KEPT, AgentScreen, SessionView, Why, WindowState, apply_frame, reduce
 from harness.result import Experiment
 from sessions.protocol import Frame, Status
 
@@ -167,6 +169,21 @@ def test_rate_needs_three_experiments() -> None:
     assert abs(rate - 10.0) < 1e-9
 
 
+def test_what_is_explained_is_what_keys_act_on() -> None:
+    """An open explanation stays with its session, whatever the dashboard would select, and takes no other's answer."""
+    state = reduce(reduce(state_with("a", "b"), LinkChanged("a", Link.LIVE)), WhyOpened("a"))
+    state = reduce(state, LinkChanged("b", Link.LIVE))
+    assert state.selected == "b"
+    assert state.current is not None
+    assert state.current.id == "a"
+    assert reduce(state, WhyAnswered("b", None, "gone")) is state
+    answered = reduce(state, WhyAnswered("a", None, "gone"))
+    assert answered.why == Why("a", None, "gone")
+    closed = reduce(answered, WhyOpened(None))
+    assert closed.why is None
+    assert reduce(closed, WhyAnswered("a", None, "late")) is closed
+
+
 def test_what_needs_a_person_comes_first() -> None:
     """Paused beats a run in progress, a run beats the agent's state, and a lost supervisor beats everything."""
     run = {"number": 5, "message": "m", "phase": "training", "started_at": 0.0, "spent_s": 3.2, "budget_s": 20.0}
@@ -179,6 +196,3 @@ def test_what_needs_a_person_comes_first() -> None:
     assert words(replace(live, status=status(running=run, phase="paused"))) == "‖ paused, training #5 3.2/20 s"
     assert words(replace(live, status=status(phase="paused", phase_reason="paused by you"))) == "‖ paused by you"
     assert words(replace(live, link=Link.DEAD)) == "× no supervisor, r resumes it"
-    assert (
-        words(replace(live, status=status(state="limited", evidence="resets 01:00"))) == "◔ usage limit, resets 01:00"
-    )
