@@ -131,14 +131,6 @@ def test_states_are_told_only_with_an_end() -> None:
 
 
 junk = st.one_of(st.none(), st.booleans(), st.integers(), st.just(10**400), st.floats(), st.text(max_size=9))
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.just(10**400)
-    | st.text(max_size=9)
-    | st.lists(st.integers())
-)
 
 
 @given(kind=st.sampled_from(["state", "nudge", "launched", "refreshed", "x"]), what=junk, reset=junk, text=junk)
