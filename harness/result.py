@@ -197,6 +197,10 @@ class Experiment(Record):
         best: the incumbent's val_bpb after this verdict.
         submitted_at, started_at, ended_at: seconds since the epoch.
         result: the run's own record.
+        usage: what the agent used for it, a `sessions.usage.Usage` as JSON: from the verdict before to this one. Empty
+            where its log says nothing.
+        change: identity of the change of the genome, the same for two experiments that tried the same; empty where
+            nobody looked.
     """
 
     number: int
@@ -212,3 +216,5 @@ class Experiment(Record):
     started_at: float
     ended_at: float
     result: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, Any] = field(default_factory=dict)
+    change: str = ""
