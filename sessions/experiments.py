@@ -13,12 +13,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
-from harness.errors import ClearError
 from harness.ledger import read_experiments
 from harness.result import Experiment, Outcome, Phase, RunProgress, RunResult
 from harness.text import one_line
 from sessions.aftermath import Aftermath, judged
-from sessions.gate import busy, refusal
+from sessions.gate import busy
 from sessions.harness_process import run_harness
 from sessions.inflight import Pending, read_inflight, write_inflight
 from sessions.lab import Lab
@@ -27,12 +26,9 @@ from sessions.persistence import GivenUpError, Persistence
 from sessions.protocol import Running
 from sessions.standing import BASELINE, Incumbent, standing
 from sessions.store import Journal, SessionDir, SessionSpec
+from sessions.submission import SubmissionError, Submissions
 from sessions.trial import Run, aborted, run_trial
 from sessions.worktree import Worktree
-
-
-class SubmissionError(ClearError):
-    """A submission that is refused, or an experiment that there is not; the text is for the agent, one line."""
 
 
 class Experiments:
@@ -70,12 +66,13 @@ class Experiments:
         self._session = session
         self._spec = spec
         self._lab = lab
-        self._worktree = Worktree(lab, session.worktree, spec.branch)
         self._journal = journal
         self._on_change = on_change
         self._run = run
         self._persistence = Persistence(on_change, pause)
-        self._aftermath = Aftermath(session, self._worktree, journal, self._persistence)
+        worktree = Worktree(lab, session.worktree, spec.branch)
+        self._submissions = Submissions(spec, lab, worktree)
+        self._aftermath = Aftermath(session, worktree, journal, self._persistence)
         self._queue: deque[Pending] = deque()
         self._interrupted: deque[Pending] = deque()  # they ran when an earlier supervisor died
         self._running: Pending | None = None
@@ -188,7 +185,7 @@ class Experiments:
         if reason is not None:
             raise SubmissionError(reason)
         try:
-            one = self._commit(one_line(message))
+            one = self._submissions.commit(one_line(message), self.incumbent, self.records)
             self._queue.append(one)
             self._write_inflight()
         except OSError as error:
@@ -196,18 +193,6 @@ class Experiments:
             raise SubmissionError(f"nothing was started: {error.strerror}; free some space, then try again") from None
         self._submitted(one)
         return one.number
-
-    def _commit(self, message: str) -> Pending:
-        """Pass the gate and commit."""
-        genome, incumbent = self._spec.genome, self.incumbent
-        missing = [path for path in genome if not (self._session.worktree / path).exists()]
-        reason = refusal(message, self._worktree.changed_paths(incumbent.commit), genome, missing)
-        if reason is not None:
-            raise SubmissionError(one_line(reason, 1000))
-        number = 1 + max((one.number for one in self.records), default=BASELINE)
-        commit = self._worktree.commit(genome, message, incumbent.commit)
-        self._lab.keep_ref(self._spec.session, number, commit)
-        return Pending(number, commit, incumbent.commit, message, time.time())
 
     def _submitted(self, one: Pending) -> None:
         self._done.setdefault(one.number, asyncio.Event())

@@ -20,9 +20,10 @@ from harness.ledger import TSV_HEADER, read_experiments, tsv_text
 from harness.result import Outcome, RunProgress, RunRequest, RunResult
 from harness.verdict import Verdict
 from sessions import aftermath, experiments, inflight, store
-from sessions.experiments import Experiments, SubmissionError
+from sessions.experiments import Experiments
 from sessions.lab import LabError, create_repository, open_lab
 from sessions.store import Journal, SessionDir, SessionSpec
+from sessions.submission import SubmissionError
 
 GIT = shutil.which("git") or "git"
 BRANCH = "autoresearch/nov23"
