@@ -368,6 +368,7 @@ class Babysitter:
         if kind != "brief":
             self.last_nudge, self.last_nudge_at = one_line(text, 120), time.time()
         self._host.changed()
+        self._signal = None  # it was about the turn before this
         self._do(self._type(text))
 
     def _words(self, kind: policy.Kind) -> str:
