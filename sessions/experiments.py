@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +18,7 @@ from harness.text import one_line
 from sessions.aftermath import Aftermath, judged
 from sessions.gate import busy
 from sessions.harness_process import run_harness
-from sessions.inflight import Pending, read_inflight, write_inflight
+from sessions.inflight import InFlight, Pending
 from sessions.lab import Lab
 from sessions.leftovers import end_leftovers
 from sessions.persistence import GivenUpError, Persistence
@@ -73,9 +72,7 @@ class Experiments:
         worktree = Worktree(lab, session.worktree, spec.branch)
         self._submissions = Submissions(spec, lab, worktree)
         self._aftermath = Aftermath(session, worktree, journal, self._persistence)
-        self._queue: deque[Pending] = deque()
-        self._interrupted: deque[Pending] = deque()  # they ran when an earlier supervisor died
-        self._running: Pending | None = None
+        self._inflight = InFlight(session.inflight)
         self._progress: RunProgress | None = None
         self._done: dict[int, asyncio.Event] = {}
         self._current: asyncio.Task[None] | None = None
@@ -124,12 +121,12 @@ class Experiments:
     @property
     def queued(self) -> int:
         """Experiments that were submitted and have not started."""
-        return len(self._queue)
+        return len(self._inflight.queue)
 
     @property
     def running(self) -> Running | None:
         """The experiment in progress."""
-        one, progress = self._running, self._progress
+        one, progress = self._inflight.running, self._progress
         if one is None:
             return None
         if progress is None:
@@ -151,22 +148,20 @@ class Experiments:
         if self._broken:
             text = f"{self._session.experiments}: {self._broken} lines are not records; they are left alone"
             self._journal.add("alert", reason=text)
-        for one in read_inflight(self._session.inflight):
+        for one in self._inflight.read():
             self._done[one.number] = asyncio.Event()
-            (self._interrupted if one.started_at else self._queue).append(one)
-        if self._queue:
+        if self._inflight.queue:
             self.submit_baseline()  # it must not be overtaken
         self._wake.set()
 
     def submit_baseline(self) -> None:
         """Queue the session's first commit as number 0, unless it has its verdict; one that was stopped runs again."""
-        pending = [*self._queue, *([self._running] if self._running else [])]
-        if not self._standing.wants_baseline or any(one.number == BASELINE for one in pending):
+        if not self._standing.wants_baseline or self._inflight.has_baseline:
             return
         one = Pending(BASELINE, self._spec.base, "", "baseline", time.time())
-        self._queue.appendleft(one)
+        self._inflight.queue.appendleft(one)
         with contextlib.suppress(OSError):  # a full disk; every start of a session queues it again by itself
-            self._write_inflight()
+            self._inflight.write()
         self._submitted(one)
 
     def submit(self, message: str) -> int:
@@ -176,9 +171,7 @@ class Experiments:
             SubmissionError: it is refused; nothing was started, and the change is still there.
             LabError: git failed; likewise.
         """
-        running = [] if self._running is None else [self._running]
-        numbers = (_first(group) for group in (self._interrupted, running, self._queue))
-        reason = busy(*numbers, held=self._held)
+        reason = busy(*self._inflight.numbers, held=self._held)
         most = self._spec.max_experiments
         if reason is None and most is not None and self.total >= most:
             reason = f"the session has made its {most} experiments; no further one is needed"
@@ -186,10 +179,10 @@ class Experiments:
             raise SubmissionError(reason)
         try:
             one = self._submissions.commit(one_line(message), self.incumbent, self.records)
-            self._queue.append(one)
-            self._write_inflight()
+            self._inflight.queue.append(one)
+            self._inflight.write()
         except OSError as error:
-            self._queue = deque(queued for queued in self._queue if queued.number == BASELINE)
+            self._inflight.take_back()
             raise SubmissionError(f"nothing was started: {error.strerror}; free some space, then try again") from None
         self._submitted(one)
         return one.number
@@ -200,10 +193,6 @@ class Experiments:
         self._wake.set()
         self._on_change()
 
-    def _write_inflight(self) -> None:
-        running = [] if self._running is None else [self._running]
-        write_inflight(self._session.inflight, [*self._interrupted, *running, *self._queue])
-
     # Waiting, holding, stopping.
 
     async def wait(self, number: int | None) -> Experiment:
@@ -213,8 +202,7 @@ class Experiments:
             SubmissionError: there is none.
         """
         if number is None:
-            pending = [*self._interrupted, *([self._running] if self._running else []), *self._queue]
-            latest: list[Experiment | Pending] = [*self.records[-1:], *pending]
+            latest: list[Experiment | Pending] = [*self.records[-1:], *self._inflight.everything]
             if not latest:
                 raise SubmissionError('there is no experiment yet; submit one: autoresearch-tui try -m "..."')
             number = latest[-1].number
@@ -246,10 +234,10 @@ class Experiments:
     async def work(self) -> None:
         """Run what is queued, in order, for ever. Cancelled, it leaves the experiment in progress to `abort`."""
         while True:
-            if self._interrupted:
-                await self._do(self._take_up(self._interrupted[0]))
-            elif self._queue and not self._held:
-                await self._do(self._experiment(self._queue.popleft()))
+            if self._inflight.interrupted:
+                await self._do(self._take_up(self._inflight.interrupted[0]))
+            elif self._inflight.queue and not self._held:
+                await self._do(self._experiment(self._inflight.queue.popleft()))
             else:
                 self._wake.clear()
                 await self._wake.wait()
@@ -271,14 +259,14 @@ class Experiments:
     async def _experiment(self, queued: Pending) -> None:
         run_id = f"{self._spec.session}-{queued.number}-{secrets.token_hex(4)}"
         one = replace(queued, run_id=run_id, started_at=time.time())
-        self._running, self._progress = one, None
+        self._inflight.running, self._progress = one, None
         self._journal.add("experiment", number=one.number, message=one.message, run_id=run_id)
         self._on_change()
         await self._conclude(one, await self._result_of(one))
 
     async def _result_of(self, one: Pending) -> RunResult:
         try:
-            await self._persistence.carry_out(self._write_inflight, unless=self._abort)
+            await self._persistence.carry_out(self._inflight.write, unless=self._abort)
         except GivenUpError:
             return aborted(one, self._abort_reason)
         trial = (one, self._session, self._spec, self._lab, self._persistence, self._run)
@@ -300,15 +288,11 @@ class Experiments:
 
     async def _settle(self, record: Experiment) -> None:
         await self._aftermath.settle(record, self.incumbent, self.records)
-        if self._running is None:
-            self._interrupted.popleft()
-        self._running = self._progress = None
-        await self._persistence.carry_out(self._write_inflight)
-        if all(one.number != record.number for one in self._queue):  # a stopped baseline that runs again is awaited
+        if self._inflight.running is None:
+            self._inflight.interrupted.popleft()
+        self._inflight.running = self._progress = None
+        await self._persistence.carry_out(self._inflight.write)
+        # A stopped baseline that runs again is awaited.
+        if all(one.number != record.number for one in self._inflight.queue):
             self._done[record.number].set()
         self._on_change()
-
-
-def _first(group: Iterable[Pending]) -> int | None:
-    """The number of the first experiment in a group that is not the baseline."""
-    return next((one.number for one in group if one.number != BASELINE), None)

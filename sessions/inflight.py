@@ -1,11 +1,13 @@
 """`inflight.json`: the experiments that were submitted and have no verdict yet, so that no crash loses one."""
 
 import json
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.result import Record, RecordError
+from sessions.standing import BASELINE
 from sessions.store import replace_file
 
 
@@ -27,6 +29,52 @@ class Pending(Record):
     started_at: float = 0.0
 
 
+class InFlight:
+    """The experiments without a verdict, here and in the file.
+
+    Attributes:
+        interrupted: they ran when an earlier supervisor died.
+        running: the one in progress.
+        queue: those that have not started, in order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.interrupted: deque[Pending] = deque()
+        self.running: Pending | None = None
+        self.queue: deque[Pending] = deque()
+        self._path = path
+
+    @property
+    def everything(self) -> list[Pending]:
+        """All of them, in the order in which they come to their end."""
+        return [*self.interrupted, *([self.running] if self.running else []), *self.queue]
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether the baseline runs or will; one that was interrupted says nothing any more."""
+        return any(one.number == BASELINE for one in (self.running, *self.queue) if one is not None)
+
+    @property
+    def numbers(self) -> tuple[int | None, int | None, int | None]:
+        """The first that was interrupted, that runs, and that waits; the baseline left out."""
+        return _first(self.interrupted), _first([self.running] if self.running else []), _first(self.queue)
+
+    def take_back(self) -> None:
+        """Forget what was queued last, where it could not be written."""
+        self.queue = deque(one for one in self.queue if one.number == BASELINE)
+
+    def read(self) -> list[Pending]:
+        """Take up what an earlier supervisor left in the file, and return it."""
+        found = read_inflight(self._path)
+        for one in found:
+            (self.interrupted if one.started_at else self.queue).append(one)
+        return found
+
+    def write(self) -> None:
+        """Replace the file; see `write_inflight`."""
+        write_inflight(self._path, self.everything)
+
+
 def read_inflight(path: Path) -> list[Pending]:
     """What was in flight; nothing where the file is missing or none of ours."""
     try:
@@ -46,3 +94,8 @@ def write_inflight(path: Path, pending: Sequence[Pending]) -> None:
         replace_file(path, json.dumps({"experiments": [asdict(one) for one in pending]}, ensure_ascii=False) + "\n")
     else:
         path.unlink(missing_ok=True)
+
+
+def _first(group: Iterable[Pending]) -> int | None:
+    """The number of the first experiment in a group that is not the baseline."""
+    return next((one.number for one in group if one.number != BASELINE), None)

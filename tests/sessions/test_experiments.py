@@ -435,7 +435,7 @@ async def test_a_supervisor_that_died_after_the_verdict(
     bench.edit("RATE = 2\n")
     bench.one.submit("worse")
     await bench.run.started.wait()
-    place = {"reset": "sessions.worktree.Worktree.reset", "write_inflight": "sessions.experiments.write_inflight"}
+    place = {"reset": "sessions.worktree.Worktree.reset", "write_inflight": "sessions.inflight.write_inflight"}
     with monkeypatch.context() as patch:
         patch.setattr(place.get(step, f"sessions.aftermath.{step}"), die)
         bench.run.go.set()
@@ -485,7 +485,7 @@ async def test_a_full_disk_loses_nothing(bench: Bench, monkeypatch: pytest.Monke
         case "results.tsv":
             monkeypatch.setattr("sessions.results_file.replace_file", refusing(store.replace_file))
         case "inflight.json":
-            monkeypatch.setattr(experiments, "write_inflight", refusing(inflight.write_inflight))
+            monkeypatch.setattr(inflight, "write_inflight", refusing(inflight.write_inflight))
         case "copy":
             monkeypatch.setattr("sessions.lab.Lab.export", refusing(type(bench.lab).export))
         case "git":
@@ -518,7 +518,7 @@ async def test_a_full_disk_at_the_submission(bench: Bench, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiments, "write_inflight", refuse)
+        patch.setattr(inflight, "write_inflight", refuse)
         with pytest.raises(SubmissionError, match="No space left on device"):
             bench.one.submit("x")
     assert bench.one.queued == 0
