@@ -5,6 +5,7 @@ socket must get its turn.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -59,7 +60,7 @@ class Agent:
         self._pty: AgentPty | None = None
         self._screen = Screen(*self.size, on_reply=self.write)
         self._seen_version = -1
-        self._prompted_at = time.time()
+        self._prompted_at = math.inf
         self._busy = (0.0, False)
         self._frame_due: asyncio.TimerHandle | None = None
         if recorder is not None:
@@ -79,7 +80,7 @@ class Agent:
         self._pty = AgentPty.launch(argv, cwd, env, *self.size)
         if self._recorder is not None:
             self._recorder.launched()
-        self._prompted_at = time.time()
+        self._prompted_at = math.inf  # what it starts with, if only the program behind a wrapper, is no work
         asyncio.get_running_loop().add_reader(self._pty.fd, self._read, self._pty)
         return self._pty.pid
 
