@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,8 @@ class Recording:
     stops: tuple[float, ...] = ()
     cut: tuple[float, ...] = ()
     generic: bool = True
-    garbled: tuple[tuple[int, int], ...] = ()
+    anywhere: bool = False
+    fragile: bool = False
 
     @property
     def path(self) -> Path:
@@ -48,8 +50,22 @@ class Recording:
         return read_cast(self.path).size
 
     def events(self) -> list[Event]:
-        """Everything in it but changes of size: those are for the screen that it was drawn for."""
+        """Everything in it."""
         return list(read_cast(self.path).events())
+
+    def is_whole_at(self, size: tuple[int, int]) -> bool:
+        """Whether a screen of that size has room for what was drawn."""
+        cols, rows = self.size
+        return size[0] >= cols and size[1] >= rows
+
+    def is_legible_at(self, size: tuple[int, int]) -> bool:
+        """Whether a screen of that size shows what is needed to find its stops, signals and all."""
+        return self.anywhere or self.is_whole_at(size)
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Where it is tried: at its own size, and as if drawn for others."""
+        others = [size for size in SIZES if not self.fragile or self.is_whole_at(size)]
+        return list(dict.fromkeys([self.size, *others]))
 
 
 @dataclass
@@ -80,7 +96,8 @@ def recordings() -> list[Recording]:
             stops=tuple(one.get("stops", ())),
             cut=tuple(one.get("cut", ())),
             generic=one.get("generic", True),
-            garbled=tuple(map(tuple, one.get("garbled", ()))),
+            anywhere=one.get("anywhere", False),
+            fragile=one.get("fragile", False),
         )
         for name, one in sorted(data.items())
     ]
@@ -97,10 +114,17 @@ def profile(name: str) -> Profile:
 
 
 def steps_of(
-    events: Iterable[Event], how: Profile, size: tuple[int, int], hidden: frozenset[str] = frozenset()
+    recording: Recording,
+    how: Profile,
+    size: tuple[int, int],
+    hidden: frozenset[str] = frozenset(),
+    events: Iterable[Event] | None = None,
 ) -> list[Step]:
-    """The replay's steps, with approvals answered."""
-    return list(replay(events, how, Limits(answer_approvals=True), size, hidden=hidden))
+    """The replay's steps, with approvals answered; `events`: the same in other pieces."""
+    cast = read_cast(recording.path)
+    began = None if cast.began_at is None else datetime.fromtimestamp(cast.began_at, UTC)
+    limits = Limits(answer_approvals=True)
+    return list(replay(cast.events() if events is None else events, how, limits, size, began=began, hidden=hidden))
 
 
 def compare(recording: Recording, steps: list[Step], patience_s: float = PATIENCE_S) -> Verdict:

@@ -37,7 +37,7 @@ def osc(state: str) -> str:
 def test_no_false_nudge_and_no_missed_stop(recording: Recording) -> None:
     """At its own size and timing nothing is typed into work or a question, and every stop gets its text in time."""
     for name in truth.profiles_of(recording):
-        verdict = truth.compare(recording, truth.steps_of(recording.events(), truth.profile(name), recording.size))
+        verdict = truth.compare(recording, truth.steps_of(recording, truth.profile(name), recording.size))
         assert (verdict.false, verdict.missed) == ([], []), name
 
 
@@ -46,17 +46,17 @@ def test_no_false_nudge_and_no_missed_stop(recording: Recording) -> None:
 def test_no_size_makes_a_false_nudge(recording: Recording, hidden: frozenset[str]) -> None:
     """However a recording is garbled on a screen of another size, with its signals or without: no false nudge."""
     for name in truth.profiles_of(recording):
-        for size in truth.SIZES:
-            steps = truth.steps_of(recording.events(), truth.profile(name), size, hidden)
+        for size in recording.sizes():
+            steps = truth.steps_of(recording, truth.profile(name), size, hidden)
             assert truth.compare(recording, steps).false == [], (name, size)
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda one: one.name)
 def test_signals_find_the_stops_at_any_size(recording: Recording) -> None:
-    """With its own profile every stop is found at every size, but where rows meant for others lie on the screen."""
-    for size in truth.SIZES:
-        if size not in recording.garbled:
-            steps = truth.steps_of(recording.events(), truth.profile(recording.agent), size)
+    """With its own profile every stop is found at every size that leaves the recording legible."""
+    for size in recording.sizes():
+        if recording.is_legible_at(size):
+            steps = truth.steps_of(recording, truth.profile(recording.agent), size)
             assert truth.compare(recording, steps).missed == [], size
 
 
@@ -68,16 +68,17 @@ def test_pieces_make_no_difference(recording: Recording, chance: Random) -> None
     events = [one for one in recording.events() if one.at < 12.0]
     pieces: list[Event] = []
     for event in events:
-        cut = chance.randint(0, len(event.data)) if event.kind == "o" else 0
-        pieces += [replace(event, data=event.data[:cut]), replace(event, data=event.data[cut:])] if cut else [event]
+        at = chance.randint(0, len(event.data)) if event.kind == "o" else 0
+        pieces += [replace(event, data=event.data[:at]), replace(event, data=event.data[at:])] if at else [event]
     how = truth.profile(recording.agent)
-    assert truth.steps_of(pieces, how, recording.size) == truth.steps_of(events, how, recording.size)
+    whole, cut = (truth.steps_of(recording, how, recording.size, events=one) for one in (events, pieces))
+    assert cut == whole
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda one: one.name)
 def test_steps_are_in_order(recording: Recording) -> None:
     """Time never runs backwards, a change of state is one, and every step has its evidence."""
-    steps = truth.steps_of(recording.events(), truth.profile(recording.agent), recording.size)
+    steps = truth.steps_of(recording, truth.profile(recording.agent), recording.size)
     assert all(one.t <= other.t for one, other in pairwise(steps))
     changes = [step.state for step in steps if not step.action]
     assert all(one != other for one, other in pairwise(changes))
