@@ -5,6 +5,7 @@ reaches them. Waiting is for the supervisor's events, with a limit that only a f
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -66,8 +67,7 @@ class AgentSession:
             AssertionError: it did not start.
         """
         lab = str(self.home / "lab")
-        more = words if "--" in words else (*words, "--detach")
-        begun = self.verb("new", "--agent", agent, "--lab", lab, "--tag", TAG, "--budget", "1", "--detach", *more)
+        begun = self.verb("new", "--agent", agent, "--lab", lab, "--tag", TAG, "--budget", "1", "--detach", *words)
         assert begun.returncode == 0, begun.stderr
 
     def status(self) -> Facts:
@@ -126,12 +126,10 @@ class AgentSession:
 
     def end(self) -> None:
         """End the supervisor and the agent, whatever they do."""
-        try:
-            pid = self.status()["pid"]
-        except (UnreachableError, OSError):
-            return
-        self.verb("stop", TAG)
-        assert not Path(f"/proc/{pid}").exists()
+        with contextlib.suppress(UnreachableError):
+            self.status()
+            stopped = self.verb("stop", TAG)
+            assert stopped.returncode == 0, stopped.stderr
 
 
 @contextmanager
@@ -150,8 +148,10 @@ def agent_session(name: str, environment: dict[str, str]) -> Iterator[AgentSessi
     try:
         yield session
     finally:
-        session.end()
-        shutil.rmtree(home)
+        try:
+            session.end()
+        finally:
+            shutil.rmtree(home)
 
 
 def gone(pid: int) -> bool:
