@@ -31,9 +31,7 @@ class SessionActions(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that have nothing to act on are not offered."""
-        if action == "why":
-            return self.state.why is None and action in set(possible(self.state.current))
-        if action in {"pause", "resume", "nudge", "stop"}:
+        if action in {"pause", "resume", "nudge", "stop", "why"}:
             return action in set(possible(self.state.current))
         if action == "wheel":
             return "nudge" in set(possible(self.state.session(self.state.opened)))
