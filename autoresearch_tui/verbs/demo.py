@@ -29,7 +29,7 @@ def add(verbs: Any) -> None:
     )
     one.add_argument("--headless", action="store_true", help="no window: print experiments and a summary, then stop")
     one.add_argument(
-        "--budget", metavar="SECONDS", type=positive, default=_BUDGET_S, help="training time an experiment (default: 20)"
+        "--budget", metavar="SECONDS", type=positive, default=_BUDGET_S, help="training an experiment (default: 20)"
     )
     one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one")
     one.set_defaults(run=_demo)

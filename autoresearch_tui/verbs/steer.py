@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -31,12 +32,12 @@ def add(verbs: Any) -> None:
         help="type a message to the agent as soon as it can take one",
         usage="%(prog)s [--now] [SESSION] TEXT",
     )
-    one.add_argument("--now", action="store_true", help="at once: into the agent's work, or with its turn interrupted")
+    one.add_argument("--now", action="store_true", help="at once: into its work, or with its turn interrupted")
     one.add_argument("words", nargs="+", metavar="[SESSION] TEXT", help="the session (if there are several), the text")
     one.set_defaults(run=_nudge)
 
     one = verbs.add_parser("pause", help="after the experiment in progress: no more nudges, no new experiment")
-    one.add_argument("--now", action="store_true", help="stop the run in progress, too; its slot is recorded as aborted")
+    one.add_argument("--now", action="store_true", help="stop the run in progress, too; it is recorded as aborted")
     _session(one)
     one.set_defaults(run=_pause)
 
@@ -72,7 +73,7 @@ def _ls(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
     elif found:
-        print(session_table(found))
+        print(session_table(found, time.time()))
     else:
         print("no sessions yet; `autoresearch-tui demo` shows one, `autoresearch-tui new --help` starts one")
     return 0

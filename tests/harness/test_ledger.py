@@ -131,7 +131,7 @@ def test_the_kernel_refusing_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         "    print(error.errno)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code, str(path)],
+        [sys.executable, "-I", "-B", "-c", code, str(path)],  # -B: it would cut our bytecode short, too
         capture_output=True,
         text=True,
         check=True,
