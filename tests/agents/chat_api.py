@@ -1,0 +1,138 @@
+"""The scripted model behind OpenAI's chat completions, as opencode, Qwen Code and pi speak it: a server on 127.0.0.1.
+
+A request without tools is made beside the conversation, for a title; it gets one.
+"""
+
+import itertools
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from tests.agents.scripted import Asked, Call, Drop, Limit, Refuse, Say, Script, Step
+
+MODEL: Final = "scripted"
+_USAGE: Final = {
+    "prompt_tokens": 1000,
+    "completion_tokens": 50,
+    "total_tokens": 1050,
+    "prompt_tokens_details": {"cached_tokens": 800},
+}
+
+
+@contextmanager
+def chat_api(script: Script) -> Iterator[int]:
+    """Serve the script under /v1, and give the port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.script = script  # type: ignore[attr-defined]
+    server.numbers = itertools.count(1)  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        """Silence."""
+
+    def do_GET(self) -> None:
+        self._answer(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        tools = [one["function"] for one in request.get("tools") or []]
+        if not tools:
+            self._stream([{"content": "Lower val_bpb"}], "stop")
+        else:
+            self._do(self.server.script.step(_asked(request["messages"])), tools)
+
+    def _do(self, step: Step, tools: list[dict[str, Any]]) -> None:
+        match step:
+            case Say(text):
+                self._stream([{"content": text}], "stop")
+            case Call():
+                call = {"index": 0, "id": f"call_{next(self.server.numbers)}", "type": "function"}
+                self._stream([{"tool_calls": [{**call, "function": _shell(step, tools)}]}], "tool_calls")
+            case Refuse(status, message):
+                self._answer(status, {"error": {"message": message, "type": "scripted", "code": None}})
+            case Limit(resets_at):
+                at = datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                error = {"message": f"You have hit your usage limit. Try again at {at}.", "type": "usage_limit_reached"}
+                left = max(1, round(resets_at - time.time()))
+                self._answer(429, {"error": error}, {"retry-after": str(left)})
+            case Drop():
+                self._begin_and_hang_up()
+
+    def _stream(self, deltas: list[dict[str, Any]], reason: str) -> None:
+        choices = [{"delta": {"role": "assistant", **one}, "finish_reason": None} for one in deltas]
+        choices.append({"delta": {}, "finish_reason": reason})
+        chunks = [_chunk([{"index": 0, **one}]) for one in choices] + [{**_chunk([]), "usage": _USAGE}]
+        data = ("".join(map(_line, chunks)) + "data: [DONE]\n\n").encode()
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _answer(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"content-type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _begin_and_hang_up(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-length", "100000")
+        self.end_headers()
+        delta = {"role": "assistant", "content": "I will"}
+        self.wfile.write(_line(_chunk([{"index": 0, "delta": delta, "finish_reason": None}])).encode())
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+
+
+def _chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "choices": choices}
+
+
+def _line(chunk: dict[str, Any]) -> str:
+    return f"data: {json.dumps(chunk)}\n\n"
+
+
+def _shell(call: Call, tools: list[dict[str, Any]]) -> dict[str, str]:
+    """A call of the agent's shell tool, with what that tool wants to be told."""
+    tool = next(one for one in tools if one["name"] in {"bash", "run_shell_command"})
+    wants = tool["parameters"]["properties"]
+    arguments: dict[str, Any] = {"command": call.command, "description": "Run one experiment"}
+    if call.background and "is_background" not in wants:
+        arguments["command"] = f"({call.command}) > /dev/null 2>&1 & echo started"
+    arguments["is_background"] = call.background
+    return {"name": tool["name"], "arguments": json.dumps({key: arguments[key] for key in arguments if key in wants})}
+
+
+def _asked(messages: list[dict[str, Any]]) -> Asked:
+    """What the agent's main conversation holds; the agent's own additions are prompts, too."""
+    prompts = [_text(one["content"]) for one in messages if one["role"] == "user"]
+    outputs = [_text(one["content"]) for one in messages if one["role"] == "tool"]
+    return Asked(time.time(), tuple(prompts), tuple(outputs), messages[-1]["role"] == "user")
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(one.get("text", "") for one in content) if isinstance(content, list) else json.dumps(content)
