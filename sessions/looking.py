@@ -16,6 +16,7 @@ LOOK_AFTER_OUTPUT_S: Final = 0.1
 """After a change on the screen they look so soon, and no more often than this."""
 
 _SOON_S: Final = 0.02
+_JUST_AFTER_S: Final = 0.002  # a look that is a rounding error too early would cost a whole pause
 
 
 def pause_s(profile: Profile, detection: Detection | None, changed_at: float, now: float, *, stirred: bool) -> float:
@@ -32,7 +33,8 @@ def pause_s(profile: Profile, detection: Detection | None, changed_at: float, no
     due = [changed_at + quiet_s for quiet_s in quiet_spans(profile)]
     if detection is not None and detection.candidate is not None:
         due.append(detection.candidate_since + profile.settle_s)
-    return max(_SOON_S, min([pause, *(at - now for at in due if at > now)]))
+    left = [at + _JUST_AFTER_S - now for at in due]
+    return max(_SOON_S, min([pause, *(seconds for seconds in left if seconds > 0)]))
 
 
 def quiet_spans(profile: Profile) -> set[float]:
