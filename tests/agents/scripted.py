@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 EXPERIMENT: Final = r"""
-sed -i "s/^MATRIX_LR = .*/MATRIX_LR = 0.0$((RANDOM % 90 + 10))  # $RANDOM/" train.py
+sed -i "s/^MATRIX_LR = .*/MATRIX_LR = 0.0$RANDOM  # $RANDOM/" train.py
 autoresearch-tui try -m "another MATRIX_LR"
 """
-"""One edit, one experiment."""
+"""One edit, one experiment; without $(), which Gemini refuses to run."""
 
 QUESTION: Final = "I ran one experiment and read its verdict. Should I keep going?"
 
