@@ -109,20 +109,43 @@ class AgentSession:
         """The status once the session is finished or parked."""
         return self.until(lambda status: status["phase"] in {"finished", "parked"}, within_s)
 
+    def until_shown(self, text: str, within_s: float = WITHIN_S) -> None:
+        """Wait until the agent's screen shows a text, in one row.
+
+        Raises:
+            AssertionError: it never did.
+        """
+        rows: dict[int, str] = {}
+
+        def shown(event: Facts) -> bool:
+            frame = event.get("frame", {})
+            rows.update((y, "".join(run[0] for run in row)) for y, row in frame.get("rows", []))
+            return any(text in row for row in rows.values())
+
+        asyncio.run(self._follow(shown, within_s, screen=True))
+
     async def _until(self, wanted: Callable[[Facts], bool], within_s: float) -> Facts:
         last: Facts = {}
-        try:
+
+        def arrived(event: Facts) -> bool:
+            last.update(event.get("status", {}))
+            return bool(last) and wanted(last)
+
+        await self._follow(arrived, within_s)
+        return last
+
+    async def _follow(self, arrived: Callable[[Facts], bool], within_s: float, *, screen: bool = False) -> None:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 connection = await connect(self.directory)
-                connection.send("watch")
-                async for event in connection.events():
-                    last = event.get("status", last)
-                    if last and wanted(last):
-                        await connection.close()
-                        return last
-        except TimeoutError:
-            pass
-        raise AssertionError(f"it did not come to that: {last}\n" + "\n".join(map(str, self.journal()[-30:])))
+                try:
+                    connection.send("watch", screen=screen)
+                    async for event in connection.events():
+                        if arrived(event):
+                            return
+                finally:
+                    await connection.close()
+        raise AssertionError("it did not come to that\n" + "\n".join(map(str, [self.status(), *self.journal()[-30:]])))
 
     def end(self) -> None:
         """End the supervisor and the agent, whatever they do."""
