@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-agents check bench venv format clean
+.PHONY: demo test test-agents npm check bench venv format clean
 
 demo: venv
 	$(BIN)/autoresearch-tui demo
@@ -10,10 +10,28 @@ demo: venv
 test: venv
 	$(BIN)/pytest
 
-# The real Codex against a scripted model on 127.0.0.1. Needs npm; installs into build/ alone.
-test-agents: venv
-	npm install --silent --no-fund --no-audit --prefix build/agents @openai/codex@0.169.0
-	$(BIN)/pytest -m agents
+# Real agents against scripted models on 127.0.0.1; installs them into build/ alone. All but Codex are left out where
+# they do not install. `make test-agents AGENTS=codex` is for one.
+AGENTS := codex claude opencode gemini
+NPM := npm install --silent --no-fund --no-audit --prefix build/agents
+
+test-agents: venv npm $(AGENTS:%=install-%)
+	$(BIN)/pytest -m agents $(AGENTS:%=tests/agents/test_%.py)
+
+npm:
+	@command -v npm >/dev/null || { echo "real agents come from npm, which is not here: install Node.js 20 or newer"; exit 1; }
+
+install-codex: npm
+	$(NPM) @openai/codex@0.169.0
+
+install-claude: npm
+	$(NPM) @anthropic-ai/claude-code@2.1.197 || echo "claude does not install here; its tests are skipped"
+
+install-opencode: npm
+	$(NPM) opencode-ai@1.18.33 || echo "opencode does not install here; its tests are skipped"
+
+install-gemini: npm
+	$(NPM) @google/gemini-cli@0.61.0 || echo "gemini does not install here; its tests are skipped"
 
 check: venv
 	$(BIN)/ruff check .
