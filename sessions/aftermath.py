@@ -37,6 +37,7 @@ def judged(one: Pending, result: RunResult, incumbent: Incumbent) -> Experiment:
         started_at=one.started_at,
         ended_at=time.time(),
         result=asdict(result),
+        change=one.change,
     )
 
 

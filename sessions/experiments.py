@@ -23,6 +23,7 @@ from sessions.lab import Lab
 from sessions.leftovers import end_leftovers
 from sessions.persistence import GivenUpError, Persistence
 from sessions.protocol import Running
+from sessions.repeats import note_on
 from sessions.standing import BASELINE, Incumbent, standing
 from sessions.store import Journal, SessionDir, SessionSpec
 from sessions.submission import SubmissionError, Submissions
@@ -164,8 +165,12 @@ class Experiments:
             self._inflight.write()
         self._submitted(one)
 
-    def submit(self, message: str) -> int:
+    def submit(self, message: str, *, again: bool = False) -> int:
         """Commit the change in the worktree, queue it, and return its number.
+
+        Args:
+            message: what it tries.
+            again: run it although it ran before to the letter.
 
         Raises:
             SubmissionError: it is refused; nothing was started, and the change is still there.
@@ -178,7 +183,7 @@ class Experiments:
         if reason is not None:
             raise SubmissionError(reason)
         try:
-            one = self._submissions.commit(one_line(message), self.incumbent, self.records)
+            one = self._submissions.commit(one_line(message), self.incumbent, self.records, again=again)
             self._inflight.queue.append(one)
             self._inflight.write()
         except OSError as error:
@@ -189,9 +194,17 @@ class Experiments:
 
     def _submitted(self, one: Pending) -> None:
         self._done.setdefault(one.number, asyncio.Event())
-        self._journal.add("submitted", number=one.number, commit=one.commit, message=one.message)
+        noted = {"note": one.note} if one.note else {}
+        self._journal.add("submitted", number=one.number, commit=one.commit, message=one.message, **noted)
         self._wake.set()
         self._on_change()
+
+    def note(self, number: int) -> str:
+        """That an experiment repeats an earlier one, in some words; empty where it does not."""
+        for one in self._inflight.everything:
+            if one.number == number:
+                return one.note
+        return next((note_on(one, self.records) for one in reversed(self.records) if one.number == number), "")
 
     # Waiting, holding, stopping.
 

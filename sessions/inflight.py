@@ -18,6 +18,7 @@ class Pending(Record):
     Attributes:
         run_id: unique to its run; empty until it has started.
         started_at: seconds since the epoch; 0 until it has started.
+        note: that it repeats an earlier one, in some words; empty where it does not.
     """
 
     number: int
@@ -27,6 +28,8 @@ class Pending(Record):
     submitted_at: float
     run_id: str = ""
     started_at: float = 0.0
+    change: str = ""
+    note: str = ""
 
 
 class InFlight:

@@ -101,6 +101,17 @@ class Lab:
         self._checkout()("update-ref", ref, commit)
         return ref
 
+    def trees(self, commits: Sequence[str]) -> dict[str, str]:
+        """The ids of the commits' trees, which are the same for the same content; lost commits are left out."""
+        if not commits:
+            return {}
+        lines = self._checkout()("rev-list", "--no-walk", "--ignore-missing", "--format=%H %T", *commits).splitlines()
+        return dict(line.split() for line in lines if not line.startswith("commit "))  # a heading to each
+
+    def changed_lines(self, commit: str) -> str:
+        """What a commit changes against its parent, without the lines around it; see `sessions.repeats.identity`."""
+        return self._checkout().capped("diff-tree", "--patch", "--unified=0", "--no-commit-id", *_DIFF, commit)
+
     def export(self, commit: str, into: Path) -> None:
         """Write a commit's regular files into a new directory; see `Checkout.export`."""
         self._checkout().export(commit, into)

@@ -122,14 +122,16 @@ class Requests:
     async def _submit(self, _peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
         if bound := self._session.babysitter.bound:
             raise RefuseError(f"the session is over: {bound}; no further experiment is needed")
-        number = self._session.experiments.submit(one_line(str(message["message"])))
-        return {"number": number, "budget_s": self._session.experiments.budget_s}
+        experiments = self._session.experiments
+        number = experiments.submit(one_line(str(message["message"])), again=bool(message.get("again")))
+        return {"number": number, "budget_s": experiments.budget_s, "note": experiments.note(number)}
 
     async def _wait(self, _peer: Peer, message: dict[str, Any]) -> Answer:
         wanted = message.get("number")
         experiment = await self._session.experiments.wait(None if wanted is None else int(wanted))
         log = Path(str(experiment.result.get("log", "")))
-        data = {"answer": wording.answer_block(experiment, _end_of(log)), "experiment": asdict(experiment)}
+        note = self._session.experiments.note(experiment.number)
+        data = {"answer": wording.answer_block(experiment, _end_of(log), note), "experiment": asdict(experiment)}
         return Answer(data, lambda: self._session.babysitter.told(experiment.number))
 
     async def _wheel(self, peer: Peer, message: dict[str, Any]) -> None:

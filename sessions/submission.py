@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.errors import ClearError
 from harness.result import Experiment
 from harness.text import one_line
-from sessions.gate import refusal
+from sessions import gate, repeats
 from sessions.inflight import Pending
 from sessions.lab import Lab
 from sessions.standing import BASELINE, Incumbent
@@ -27,8 +27,14 @@ class Submissions:
     lab: Lab
     worktree: Worktree
 
-    def commit(self, message: str, incumbent: Incumbent, records: Sequence[Experiment]) -> Pending:
+    def commit(self, message: str, incumbent: Incumbent, records: Sequence[Experiment], *, again: bool) -> Pending:
         """Pass the gate and commit.
+
+        Args:
+            message: what the change tries, one line.
+            incumbent: what it changes.
+            records: the experiments so far.
+            again: whether one that ran before to the letter may run again.
 
         Raises:
             SubmissionError: the gate refuses it.
@@ -36,10 +42,22 @@ class Submissions:
         """
         genome = self.spec.genome
         missing = [path for path in genome if not (self.worktree.path / path).exists()]
-        reason = refusal(message, self.worktree.changed_paths(incumbent.commit), genome, missing)
+        reason = gate.refusal(message, self.worktree.changed_paths(incumbent.commit), genome, missing)
+        earlier = repeats.judged(records)
+        same = None if reason is not None else self._same(incumbent, earlier)
+        if same is not None and not again:
+            reason = repeats.refusal(same)
         if reason is not None:
             raise SubmissionError(one_line(reason, 1000))
         number = 1 + max((one.number for one in records), default=BASELINE)
         commit = self.worktree.commit(genome, message, incumbent.commit)
         self.lab.keep_ref(self.spec.session, number, commit)
-        return Pending(number, commit, incumbent.commit, message, time.time())
+        change = repeats.identity(self.lab.changed_lines(commit))
+        note = repeats.note(change, incumbent.commit, same, earlier)
+        return Pending(number, commit, incumbent.commit, message, time.time(), change=change, note=note)
+
+    def _same(self, incumbent: Incumbent, earlier: Sequence[Experiment]) -> Experiment | None:
+        """The last experiment whose genome was to the letter what is there now."""
+        tree = self.worktree.tree(self.spec.genome, incumbent.commit)
+        trees = self.lab.trees([one.commit for one in earlier])
+        return next((one for one in reversed(earlier) if trees.get(one.commit) == tree), None)

@@ -93,15 +93,16 @@ def fields(context: Context) -> dict[str, str]:
     }
 
 
-def answer_block(experiment: Experiment, log_tail: Sequence[str] = ()) -> str:
+def answer_block(experiment: Experiment, log_tail: Sequence[str] = (), note: str = "") -> str:
     """What `try` prints: `---`, then `key: value` lines, as in the ecosystem; without a newline at the end.
 
     Args:
         experiment: the one that was judged. A number that there is not reads "none".
         log_tail: the last lines that its run printed. Untrusted; shown only where the run gave no number, indented
             behind a bar so that none of them can pass for a key.
+        note: what else there is to say of it, one line.
     """
-    result = experiment.result
+    result, usage = experiment.result, experiment.usage
     rows = {
         "experiment": str(experiment.number),
         "commit": one_line(experiment.commit[:7]) or _NO_NUMBER,
@@ -115,6 +116,12 @@ def answer_block(experiment: Experiment, log_tail: Sequence[str] = ()) -> str:
         "total_seconds": _number(result.get("total_s"), 1),
         "num_steps": _number(result.get("steps"), 0),
     }
+    # Of `sessions.usage.Usage`.
+    used = [count for kind in ("input", "output") if isinstance(count := usage.get(kind), int)]
+    if used:
+        rows["tokens"] = str(sum(used))
+    if note:
+        rows["note"] = one_line(note)
     lines = ["---", *(f"{key + ':':<18}{value}" for key, value in rows.items())]
     shown = [] if experiment.val_bpb is not None else [clean(line).replace("\n", " ") for line in log_tail]
     if shown:

@@ -4,7 +4,9 @@ It judges nothing. Commits are made from an index of our own, so that an agent's
 stale locks and commits that it made itself can neither add to an experiment nor stop one.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,6 +38,16 @@ class Worktree:
             listing = ("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory")
             return sorted({*_differences(git, index), *git.listed(*listing, index=index)})
 
+    def tree(self, paths: list[str], base: str) -> str:
+        """The id of the tree that `commit` would make a commit of: the same for the same content.
+
+        Raises:
+            LabError: a path is no regular file, or git failed.
+        """
+        git = self._git()
+        with self._staged(git, paths, base) as index:
+            return git("write-tree", index=index)
+
     def commit(self, paths: list[str], message: str, parent: str) -> str:
         """Commit `paths` as they are on top of `parent`, as the tip of the branch, and return the full id.
 
@@ -45,7 +57,17 @@ class Worktree:
             LabError: a path is no regular file, or git failed.
         """
         git = self._git()
-        with git.index_of(parent) as index:
+        with self._staged(git, paths, parent) as index:
+            commit = git.commit_tree(index, message, parent)
+            for stray in self._strays(git, parent, commit):
+                self._save(git, stray)
+            self._take(git, commit, index)
+        return commit
+
+    @contextlib.contextmanager
+    def _staged(self, git: Checkout, paths: list[str], base: str) -> Iterator[Path]:
+        """An index that holds a commit, but `paths` as they are in the working tree."""
+        with git.index_of(base) as index:
             for path in paths:
                 file = self.path / path
                 if file.is_symlink() or not file.is_file():
@@ -54,11 +76,7 @@ class Worktree:
                 blob = git("hash-object", "-w", "--no-filters", "--", path)
                 mode = "100755" if os.access(file, os.X_OK) else "100644"
                 git("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", index=index)
-            commit = git.commit_tree(index, message, parent)
-            for stray in self._strays(git, parent, commit):
-                self._save(git, stray)
-            self._take(git, commit, index)
-        return commit
+            yield index
 
     def reset(self, commit: str, expected: str) -> str | None:
         """Put the worktree and its branch back to `commit`; new files that no commit has are left alone.

@@ -28,6 +28,9 @@ def add(verbs: Any) -> None:
         metavar="N",
         help="submit nothing; wait for experiment N (default: the latest) and print its verdict",
     )
+    one.add_argument(
+        "--again", action="store_true", help="run a change that was tried before to the letter all the same"
+    )
     one.add_argument("--session", metavar="SESSION", help="default: the session whose working tree this is")
     one.add_argument("--json", action="store_true", help="print the experiment's whole record instead, for scripts")
     one.set_defaults(run=_try)
@@ -40,13 +43,15 @@ def _try(arguments: argparse.Namespace) -> int:
     if arguments.wait is None:
         if not arguments.message:
             raise ClearError('say what the change tries: autoresearch-tui try -m "..."')
-        submitted = ask(session, "submit", timeout_s=60.0, message=arguments.message)
+        submitted = ask(session, "submit", timeout_s=60.0, message=arguments.message, again=arguments.again)
         number = int(submitted["number"])
         if not arguments.json:
             print(
                 f"experiment {number} submitted, budget {submitted['budget_s']:g} s; waiting for its verdict",
                 flush=True,
             )
+            if note := submitted.get("note"):
+                print(f"note: {note}", flush=True)
     else:
         number = arguments.wait
     try:

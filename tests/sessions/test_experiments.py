@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import errno
-import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,13 @@ import pytest
 
 from harness import ledger
 from harness.ledger import TSV_HEADER, read_experiments, tsv_text
-from harness.result import Outcome, RunProgress, RunRequest, RunResult
+from harness.result import Outcome
 from harness.verdict import Verdict
 from sessions import aftermath, experiments, inflight, store
-from sessions.experiments import Experiments
-from sessions.lab import LabError, create_repository, open_lab
-from sessions.store import Journal, SessionDir, SessionSpec
+from sessions.lab import LabError
 from sessions.submission import SubmissionError
+from tests.sessions.experiment_bench import BRANCH, Bench
 
-GIT = shutil.which("git") or "git"
-BRANCH = "autoresearch/nov23"
 KEEP, DISCARD, CRASH, ABORTED = Verdict.KEEP, Verdict.DISCARD, Verdict.CRASH, Verdict.ABORTED
 
 
@@ -34,113 +30,6 @@ KEEP, DISCARD, CRASH, ABORTED = Verdict.KEEP, Verdict.DISCARD, Verdict.CRASH, Ve
 def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-
-
-@dataclass
-class FakeRun:
-    """A harness that answers with the RATE in the genome as val_bpb, when it is let go."""
-
-    go: asyncio.Event = field(default_factory=asyncio.Event)
-    started: asyncio.Event = field(default_factory=asyncio.Event)
-    requests: list[RunRequest] = field(default_factory=list)
-    change: Callable[[RunResult], RunResult] = lambda result: result
-
-    async def __call__(
-        self, request: RunRequest, on_progress: Callable[[RunProgress], None], abort: asyncio.Event
-    ) -> RunResult:
-        self.requests.append(request)
-        genome = Path(request.genome).read_text()
-        assert list(Path(request.scratch).iterdir()) == []
-        (Path(request.scratch) / "weights.safetensors").write_bytes(b"w" * 1000)
-        (Path(request.scratch).parent / "run.log").write_text("step 1\n")
-        on_progress(RunProgress(request.run_id, "training", 1.5, request.budget_s, 3))
-        self.started.set()
-        waits = [asyncio.ensure_future(one.wait()) for one in (self.go, abort)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for one in waits:
-            one.cancel()
-        result = RunResult(request.run_id, request.commit, Outcome.OK, memory_gb=0.25)
-        if abort.is_set():
-            return replace(result, outcome=Outcome.ABORTED, reason="stopped")
-        values: dict[str, Any] = {}
-        try:
-            exec(genome, values)  # noqa: S102  # the test's own line
-        except NameError as error:
-            return self.change(replace(result, outcome=Outcome.CRASH, reason=str(error)))
-        return self.change(replace(result, val_bpb=float(values["RATE"])))
-
-
-class Bench:
-    """A session directory over a lab, and its experiments at work."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.lab_path = tmp_path / "lab"
-        self.lab_path.mkdir()
-        (self.lab_path / "train.py").write_text("RATE = 1.5\n")
-        (self.lab_path / "program.md").write_text("go on\n")
-        create_repository(self.lab_path, "Start")
-        self.lab = open_lab(self.lab_path)
-        self.session = SessionDir(tmp_path / "nov23")
-        self.session.path.mkdir()
-        self.base = self.lab.create_worktree(self.session.worktree, BRANCH)
-        self.spec = SessionSpec(
-            session="nov23", agent="demo", argv=["demo"], lab=str(self.lab_path), branch=BRANCH, base=self.base,
-            corpus="/corpus", preset="embedded", budget_s=2.0,
-        )  # fmt: skip
-        self.run = FakeRun()
-        self.run.go.set()
-        self.rests = 0
-        self.rested = asyncio.Event()
-        self.disk_free = asyncio.Event()
-        self.changes = 0
-        self.tasks: list[asyncio.Task[None]] = []
-        self.one = self.make()
-
-    def make(self, **changed: Any) -> Experiments:
-        """A supervisor's view of the session, as after a start."""
-        self.spec = replace(self.spec, **changed)
-        journal = Journal(self.session.journal)
-        self.one = Experiments(self.session, self.spec, self.lab, journal, self._changed, self.run, self._rest)
-        return self.one
-
-    def _changed(self) -> None:
-        self.changes += 1
-        assert self.one.alert == " ".join(self.one.alert.split())
-
-    async def _rest(self, _seconds: float) -> None:
-        self.rests += 1
-        self.rested.set()
-        await self.disk_free.wait()
-
-    def start(self) -> asyncio.Task[None]:
-        self.one.recover()
-        task = asyncio.get_running_loop().create_task(self.one.work())
-        self.tasks.append(task)
-        return task
-
-    async def kill(self) -> None:
-        """End the work as SIGKILL would: nothing is tidied up. The file system is all that stays."""
-        current = self.one._current
-        for task in (*self.tasks, *([current] if current else [])):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self.tasks.clear()
-
-    async def baseline(self) -> None:
-        self.one.submit_baseline()
-        await self.one.wait(0)
-
-    def edit(self, text: str) -> None:
-        (self.session.worktree / "train.py").write_text(text)
-
-    def git(self, *arguments: str) -> str:
-        done = subprocess.run([GIT, *arguments], cwd=self.session.worktree, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def entries(self, kind: str) -> list[dict[str, Any]]:
-        lines = self.session.journal.read_text().splitlines()
-        return [one for one in map(json.loads, lines) if one["kind"] == kind]
 
 
 @pytest.fixture
@@ -361,7 +250,7 @@ async def test_numbers_that_are_none(bench: Bench) -> None:
     bench.edit("RATE = 1\n")
     assert (await bench.one.wait(bench.one.submit("nan"))).verdict == CRASH
     bench.run.change = lambda result: replace(result, commit="f" * 40)
-    bench.edit("RATE = 1\n")
+    bench.edit("RATE = 2\n")
     record = await bench.one.wait(bench.one.submit("swapped"))
     assert record.verdict == ABORTED
     assert "another run" in record.reason

@@ -93,6 +93,15 @@ def test_a_number_that_is_missing_is_not_zero() -> None:
     assert "num_steps:        none" in block
 
 
+def test_tokens_and_notes_are_told_where_there_are_any() -> None:
+    """What the agent used and what there is to say of an experiment follow the keys that are always there."""
+    used = _experiment(usage={"input": 1200, "cached": 1000, "written": 0, "output": 34, "cost": None})
+    block = wording.answer_block(used, note="the same as #1\nverdict: keep")
+    assert _keys(block) == [*_KEYS, "tokens", "note"]
+    assert block.endswith("tokens:           1234\nnote:             the same as #1 verdict: keep")
+    assert _keys(wording.answer_block(_experiment(usage={"input": "many"}))) == _KEYS
+
+
 def test_a_log_is_shown_only_where_there_is_no_number() -> None:
     """The end of the run's log helps with a crash and is left out otherwise."""
     assert "Traceback" in wording.answer_block(_experiment(**_CRASH), ["Traceback"])
