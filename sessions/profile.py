@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from sessions.log_format import LogFormat
 from sessions.states import AgentState
 
 Source = Literal["osc7501", "title", "screen"]
@@ -74,6 +75,7 @@ class Profile:
         rules: in order of trust; the first that matches wins.
         hooks: likewise, for the events of the hook client.
         session_path, transcript_path: where an event's data say the agent's own session id and its log.
+        log: how that log is read; None: nothing is known of it.
         quiet_s: with no rule matching, a screen unchanged for so long, without busy child processes, is
             `waiting`, and a screen that changes is `working`; None: neither says anything about this agent, and
             it keeps its previous state.
@@ -97,6 +99,7 @@ class Profile:
     hooks: tuple[Hook, ...] = ()
     session_path: str = ""
     transcript_path: str = ""
+    log: LogFormat | None = None
     quiet_s: float | None = None
     settle_s: float = 0.3
     children_work: bool = True
@@ -147,3 +150,13 @@ def looked_up(data: Any, path: str) -> Any:
     for name in path.split("."):
         data = data.get(name) if isinstance(data, dict) else None
     return data
+
+
+def fits(where: Mapping[str, re.Pattern[str]], data: Any) -> bool:
+    """Whether at each dotted path in an event's data there is something that its pattern is found in."""
+    found = ((pattern, looked_up(data, path)) for path, pattern in where.items())
+    return all(isinstance(value, str | int | float) and pattern.search(_written(value)) for pattern, value in found)
+
+
+def _written(value: str | float) -> str:
+    return value if isinstance(value, str) else json.dumps(value)  # so that it is true, not True

@@ -66,10 +66,17 @@ class Table:
 
     def seconds(self, key: str, default: float | None) -> float | None:
         """A time, 0 or more."""
-        value = self._take(key, (int, float), "seconds", default)
-        if value is not None and not 0 <= value < float("inf"):
-            self.fail(key, "must be: seconds, 0 or more")
-        return value if value is None else float(value)
+        value: float | None = self.amount(key, "seconds", default)
+        return value
+
+    def amount(self, key: str, unit: str, default: Any = _REQUIRED) -> Any:
+        """A number, 0 or more; `unit` says of what."""
+        value = self._take(key, (int, float), unit, default)
+        if value is None or value is default:
+            return value
+        if not 0 <= value < float("inf"):
+            self.fail(key, f"must be: {unit}, 0 or more")
+        return float(value)
 
     def count(self, key: str, default: Any = _REQUIRED) -> int:
         """A whole number, 0 or more."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from harness.text import one_line
+from sessions.log_format import log_format
 from sessions.profile import AtOnce, Hook, Profile, Rule, Source
 from sessions.profile_table import ProfileError, Table
 from sessions.states import AgentState
@@ -70,6 +71,7 @@ def _read(path: Path) -> Profile:
         hooks=tuple(_hook(one) for one in table.tables("hook")),
         session_path=ids.text("session", ""),
         transcript_path=ids.text("transcript", ""),
+        log=log_format(table.table("log")),
         quiet_s=table.seconds("quiet_s", None),
         settle_s=table.seconds("settle_s", 0.3) or 0.0,
         children_work=table.flag("children_work", default=True),

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.text import one_line
-from sessions.profile import Hook, Profile, looked_up
+from sessions.profile import Hook, Profile, fits, looked_up
 from sessions.states import AgentState
 
 _SAID_WIDTH: Final = 80
-# It becomes a word of a command line: no option, no path.
-_SESSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+SESSION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""An agent's own session id. It becomes a word of a command line: no option, no path."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,12 @@ def heard(profile: Profile, event: str, data: Any, known: Identity, at: float) -
 
 
 def _fits(hook: Hook, event: str, data: Any) -> bool:
-    if hook.event != event:
-        return False
-    found = ((pattern, looked_up(data, path)) for path, pattern in hook.where.items())
-    return all(isinstance(value, str | int | float) and pattern.search(str(value)) for pattern, value in found)
+    return hook.event == event and fits(hook.where, data)
 
 
 def _identity(profile: Profile, data: Any) -> Identity:
     session = _text(data, profile.session_path)
-    return Identity(session, _text(data, profile.transcript_path)) if _SESSION.fullmatch(session) else Identity()
+    return Identity(session, _text(data, profile.transcript_path)) if SESSION_ID.fullmatch(session) else Identity()
 
 
 def _text(data: Any, path: str) -> str:
