@@ -4,8 +4,8 @@ import os
 import signal
 from dataclasses import dataclass
 
-from tests.agents.scripted import QUESTION, Call, Limit, Say, Script, Trouble
-from tests.agents.session import AgentSession, gone, now
+from tests.agents.scripted import QUESTION, Asked, Call, Limit, Say, Script, Step, Trouble, one_experiment_a_turn
+from tests.agents.session import AgentSession, gone
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,19 @@ def trouble_that_passes(one: Driven, trouble: Trouble) -> None:
 
 def limit_that_ends(one: Driven) -> None:
     """At a usage limit the menu is put away, nothing is typed until it ends, and then the work goes on."""
-    session = one.session
-    one.model.fail(limit := Limit(now() + 5.0))
-    one.begin("--experiments", "1")
-    limited = session.until_noted("state", state="limited")
-    assert abs(limited["resets_at"] - limit.resets_at) <= 60.0  # the agent says it to the minute
+    ends: list[float] = []
+
+    def limited(asked: Asked) -> Step:
+        ends.append(asked.at + 5.0)
+        return Limit(ends[0]) if asked.at < ends[0] else one_experiment_a_turn(asked)
+
+    one.model.habit = limited
+    session = one.begin("--experiments", "1")
+    noted = session.until_noted("state", state="limited")
+    assert abs(noted["resets_at"] - ends[0]) <= 60.0  # the agent says it to the minute
     session.until_noted("answered")
     assert session.until_over(within_s=150.0)["phase"] == "finished", session.journal()[-20:]
-    after = [each["what"] for each in session.journal("nudge")]
-    assert after[:2] == ["brief", "limit_over"]
+    assert [each["what"] for each in session.journal("nudge")][:2] == ["brief", "limit_over"]
     assert len(session.experiments()) == 2
 
 
@@ -90,15 +94,15 @@ def killed_and_brought_back(one: Driven) -> None:
 def left_in_the_background(one: Driven, seconds: int) -> None:
     """A turn that ends while a command goes on in the background is no stop: the next text comes after its end."""
     session = one.session
-    one.model.plan(
-        Call(f"sleep {seconds} && date +%s.%N > $HOME/ended", background=True), Say("It runs. I will wait for it.")
-    )
+    command = Call(f"sleep {seconds} && date +%s.%N > $HOME/ended", background=True)
+    # Not in the first turn: nothing is typed anyway until the baseline is measured.
+    one.model.plan(Say(QUESTION), command, Say("It runs. I will wait for it."))
     one.begin("--experiments", "1")
-    one.model.until(lambda model: len(model.asked) >= 2)
     assert session.until_over()["phase"] == "finished", session.journal()[-20:]
     ended = float((session.home / "ended").read_text(encoding="utf-8"))
-    texts = [each["at"] for each in session.journal("nudge")]
-    assert all(at > ended for at in texts[1:])
+    _brief, _before, *after = [each["at"] for each in session.journal("nudge")]
+    assert all(at > ended for at in after)
+    assert after
 
 
 def nudged_while_it_works(one: Driven, *, same_turn: bool) -> None:

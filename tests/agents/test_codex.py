@@ -122,7 +122,7 @@ def test_an_update_is_not_installed(codex: Driven) -> None:
 
 def test_a_command_in_the_background_is_work(codex: Driven) -> None:
     """A turn that ends while its command goes on is no stop."""
-    scenes.left_in_the_background(codex, 12)
+    scenes.left_in_the_background(codex, 8)
 
 
 def test_a_person_s_nudge_waits_for_the_turn_s_end_or_reaches_it_at_once(codex: Driven) -> None:
