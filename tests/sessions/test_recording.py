@@ -1,5 +1,6 @@
 """A recording holds what was shown and typed, stays within its bounds, and never harms the session."""
 
+import asyncio
 import errno
 import json
 import os
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions import recording
+from sessions.agent import Agent
 from sessions.cast import Event, read_cast
 from sessions.recording import CastRecorder
 from sessions.screen import Screen
@@ -236,3 +238,23 @@ def test_a_clock_that_jumps_back_makes_no_negative_time(folder: Path, clock: Clo
     recorder.close()
     lines = (folder / "0001.cast").read_text().splitlines()[1:]
     assert [json.loads(line)[0] for line in lines] == [0.0, 0.0]
+
+
+async def test_an_agent_is_recorded_but_not_a_persons_keys(folder: Path, tmp_path: Path) -> None:
+    """Through the agent's terminal: what it writes and what the supervisor presses is recorded, the wheel's keys not."""
+    recorder = CastRecorder(folder, (80, 24))
+    agent = Agent(lambda: None, recorder)
+    seen = asyncio.Event()
+    agent.on_stir = lambda: seen.set() if "pressed" in agent.last_words() else None
+    agent.launch(["sh", "-c", "stty -echo; echo ready; read a; read b; echo $b; sleep 60"], tmp_path, os.environ)
+    agent.write(b"secret\r")
+    agent.press(b"pressed\r")
+    agent.resize(100, 30)
+    async with asyncio.timeout(20):
+        await seen.wait()
+    await agent.hang_up()
+    recorder.close()
+    events = events_of(folder)
+    assert [one.data for one in events if one.kind == "i"] == ["pressed\r"]
+    assert "ready" in "".join(one.data for one in events if one.kind == "o")
+    assert [one.data for one in events if one.kind == "r"] == ["100x30"]
