@@ -15,6 +15,8 @@ from tests.agents.scripted import Asked, Call, Drop, Limit, Refuse, Say, Script,
 _KINDS: Final = {401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}
 # What a command may take in one go; Claude's own limit is less.
 _TIMEOUT_MS: Final = 600_000
+# How Claude begins what it adds by itself.
+_OWN: Final = ("<system-reminder>", "Available agent types", "The following skills")
 
 
 @contextmanager
@@ -151,12 +153,16 @@ def _limit_headers(resets_at: float) -> dict[str, str]:
 
 
 def _asked(messages: list[dict[str, Any]]) -> Asked:
-    """What the agent's main conversation holds; the agent's own additions to a prompt are left out."""
-    blocks = [block for one in messages if one["role"] == "user" for block in _blocks(one["content"])]
-    prompts = [one["text"] for one in blocks if one["type"] == "text" and not one["text"].startswith("<system-")]
-    outputs = [_text(one.get("content")) for one in blocks if one["type"] == "tool_result"]
-    last = _blocks(messages[-1]["content"])
-    return Asked(time.time(), tuple(prompts), tuple(outputs), all(one["type"] != "tool_result" for one in last))
+    """What the agent's main conversation holds, without the agent's own additions.
+
+    What is typed into a turn comes in a message of the system's.
+    """
+    hers = [block for one in messages if one["role"] != "assistant" for block in _blocks(one["content"])]
+    prompts = [one["text"] for one in hers if one["type"] == "text" and not one["text"].startswith(_OWN)]
+    outputs = [_text(one.get("content")) for one in hers if one["type"] == "tool_result"]
+    last = [one for one in messages if one["role"] == "user"][-1]
+    after_prompt = all(one["type"] != "tool_result" for one in _blocks(last["content"]))
+    return Asked(time.time(), tuple(prompts), tuple(outputs), after_prompt)
 
 
 def _blocks(content: Any) -> list[dict[str, Any]]:
