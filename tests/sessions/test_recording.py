@@ -241,12 +241,12 @@ def test_a_clock_that_jumps_back_makes_no_negative_time(folder: Path, clock: Clo
 
 
 async def test_an_agent_is_recorded_but_not_a_persons_keys(folder: Path, tmp_path: Path) -> None:
-    """Through the agent's terminal: what it writes and what the supervisor presses is recorded, the wheel's keys not."""
+    """What it writes and what the supervisor presses is recorded; the keys of one who has the wheel are not."""
     recorder = CastRecorder(folder, (80, 24))
     agent = Agent(lambda: None, recorder)
     seen = asyncio.Event()
-    agent.on_stir = lambda: seen.set() if "pressed" in agent.last_words() else None
-    agent.launch(["sh", "-c", "stty -echo; echo ready; read a; read b; echo $b; sleep 60"], tmp_path, os.environ)
+    agent.on_stir = lambda: seen.set() if "got pressed" in agent.last_words() else None
+    agent.launch(["sh", "-c", "stty -echo; echo ready; read a; read b; echo got $b; sleep 60"], tmp_path, os.environ)
     agent.write(b"secret\r")
     agent.press(b"pressed\r")
     agent.resize(100, 30)
