@@ -43,21 +43,25 @@ class Submissions:
         genome = self.spec.genome
         missing = [path for path in genome if not (self.worktree.path / path).exists()]
         reason = gate.refusal(message, self.worktree.changed_paths(incumbent.commit), genome, missing)
-        earlier = repeats.judged(records)
-        same = None if reason is not None else self._same(incumbent, earlier)
-        if same is not None and not again:
-            reason = repeats.refusal(same)
         if reason is not None:
             raise SubmissionError(one_line(reason, 1000))
+        earlier = repeats.judged(records)
+        same: Experiment | None = None
+
+        def check(tree: str) -> None:
+            nonlocal same
+            same = self._same(tree, earlier)
+            if same is not None and not again:
+                raise SubmissionError(repeats.refusal(same))
+
         number = 1 + max((one.number for one in records), default=BASELINE)
-        commit = self.worktree.commit(genome, message, incumbent.commit)
+        commit = self.worktree.commit(genome, message, incumbent.commit, check)
         self.lab.keep_ref(self.spec.session, number, commit)
         change = repeats.identity(self.lab.changed_lines(commit))
         note = repeats.note(change, incumbent.commit, same, earlier)
         return Pending(number, commit, incumbent.commit, message, time.time(), change=change, note=note)
 
-    def _same(self, incumbent: Incumbent, earlier: Sequence[Experiment]) -> Experiment | None:
-        """The last experiment whose genome was to the letter what is there now."""
-        tree = self.worktree.tree(self.spec.genome, incumbent.commit)
+    def _same(self, tree: str, earlier: Sequence[Experiment]) -> Experiment | None:
+        """The last experiment whose commit has this tree."""
         trees = self.lab.trees([one.commit for one in earlier])
         return next((one for one in reversed(earlier) if trees.get(one.commit) == tree), None)

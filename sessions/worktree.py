@@ -4,9 +4,8 @@ It judges nothing. Commits are made from an index of our own, so that an agent's
 stale locks and commits that it made itself can neither add to an experiment nor stop one.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,10 @@ from sessions.git_checkout import Checkout, LabError
 from sessions.lab import Lab, kept_under
 
 _ARGUMENTS: Final = 500  # paths on one command line
+
+
+def _accept(_tree: str) -> None:
+    """Any tree."""
 
 
 @dataclass(frozen=True)
@@ -38,36 +41,23 @@ class Worktree:
             listing = ("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory")
             return sorted({*_differences(git, index), *git.listed(*listing, index=index)})
 
-    def tree(self, paths: list[str], base: str) -> str:
-        """The id of the tree that `commit` would make a commit of: the same for the same content.
-
-        Raises:
-            LabError: a path is no regular file, or git failed.
-        """
-        git = self._git()
-        with self._staged(git, paths, base) as index:
-            return git("write-tree", index=index)
-
-    def commit(self, paths: list[str], message: str, parent: str) -> str:
+    def commit(self, paths: list[str], message: str, parent: str, check: Callable[[str], None] = _accept) -> str:
         """Commit `paths` as they are on top of `parent`, as the tip of the branch, and return the full id.
 
         A tip that is elsewhere (an agent made commits of its own) is kept under `refs/autoresearch/<tag>/saved-<n>`.
 
+        Args:
+            paths: regular files.
+            message: the commit's.
+            parent: the commit that the rest is taken from.
+            check: gets the id of the new tree, the same for the same content, while the branch is as it was; if it
+                raises, it stays so.
+
         Raises:
             LabError: a path is no regular file, or git failed.
         """
         git = self._git()
-        with self._staged(git, paths, parent) as index:
-            commit = git.commit_tree(index, message, parent)
-            for stray in self._strays(git, parent, commit):
-                self._save(git, stray)
-            self._take(git, commit, index)
-        return commit
-
-    @contextlib.contextmanager
-    def _staged(self, git: Checkout, paths: list[str], base: str) -> Iterator[Path]:
-        """An index that holds a commit, but `paths` as they are in the working tree."""
-        with git.index_of(base) as index:
+        with git.index_of(parent) as index:
             for path in paths:
                 file = self.path / path
                 if file.is_symlink() or not file.is_file():
@@ -76,7 +66,12 @@ class Worktree:
                 blob = git("hash-object", "-w", "--no-filters", "--", path)
                 mode = "100755" if os.access(file, os.X_OK) else "100644"
                 git("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", index=index)
-            yield index
+            check(git("write-tree", index=index))
+            commit = git.commit_tree(index, message, parent)
+            for stray in self._strays(git, parent, commit):
+                self._save(git, stray)
+            self._take(git, commit, index)
+        return commit
 
     def reset(self, commit: str, expected: str) -> str | None:
         """Put the worktree and its branch back to `commit`; new files that no commit has are left alone.

@@ -73,6 +73,8 @@ async def test_it_runs_again_if_that_is_wanted(bench: Bench) -> None:
     assert bench.one.note(number) == said
     record = await bench.one.wait(number)
     assert (record.val_bpb, bench.one.note(number)) == (1.75, said)
+    with pytest.raises(SubmissionError, match="this is experiment 2 again"):
+        await _try(bench, "RATE = 1.75\n")
     assert [one.get("note") for one in bench.entries("submitted")] == [None, None, said]
 
 
