@@ -22,6 +22,8 @@ from sessions.states import AgentState, Phase
 
 # After the last event, so that a stop at the end is found.
 _TAIL_S: Final = 3.0
+# A supervisor decides nothing between a text and its Enter.
+_TYPING_S: Final = 0.5
 _LAUNCHED: Final = "launched"
 
 
@@ -96,6 +98,7 @@ class _Player:
         self._version = -1
         self._view = View(())
         self._until: float | None = None
+        self._typing_until = 0.0
 
     def play(self, events: Iterable[Event]) -> Iterator[Step]:
         """Look, judge and act from event to event."""
@@ -122,8 +125,8 @@ class _Player:
         match event.kind:
             case "o":
                 self.screen.feed(event.data.encode("utf-8", "replace"))
-            case "i" if "\r" in event.data:
-                self._prompted(event.at)
+            case "i":
+                self._typed(event)
             case "r":
                 self.screen.resize(*parse_size(event.data))
             case "x":
@@ -132,11 +135,13 @@ class _Player:
                 self._relaunched()
         return event.kind in {"o", "x"}
 
-    def _prompted(self, at: float) -> None:
-        """The host pressed Enter: an answer, or a prompt that leaves the policy none to give."""
-        if self._detection is None or self._detection.state is not AgentState.ASKING:
+    def _typed(self, event: Event) -> None:
+        """The host typed: an answer, or a prompt that leaves the policy none to give."""
+        asking = self._detection is not None and self._detection.state is AgentState.ASKING
+        if "\r" in event.data and not asking:
             self._brief_pending = False
-            self._memory = replace(self._memory, submitted_at=at)
+            self._memory = replace(self._memory, submitted_at=event.at)
+        self._typing_until = event.at + _TYPING_S
 
     def _relaunched(self) -> None:
         self.screen.reset()
@@ -174,6 +179,9 @@ class _Player:
     def _act(self, now: float) -> Iterator[Step]:
         detection = self._detection
         if detection is None:
+            return
+        if now < self._typing_until:
+            self._until = self._typing_until
             return
         situation = policy.Situation(
             detection=detection,
