@@ -87,12 +87,14 @@ def _usage(read: LogFormat, data: Any) -> Usage | None:
     if all(one is None for one in (*numbers["input"], *numbers["output"])):
         return None
     sums = {kind: sum(one for one in found if one is not None) for kind, found in numbers.items()}
+    tokens, cost = int(sums["input"]) + int(sums["output"]), float(sums["cost"])
     return Usage(
         input=int(sums["input"]),
         cached=int(sums["cached"]),
         written=int(sums["written"]),
         output=int(sums["output"]),
-        cost=float(sums["cost"]) or None,  # agents say 0 for a model whose price they do not know
+        unpriced=0 if cost else tokens,  # agents say 0 for a model whose price they do not know
+        cost=cost,
     )
 
 

@@ -80,12 +80,12 @@ class Tally:
                 return self._add(model, before, usage)
             return self._add(before_model, before, Usage()) | self._add(model, Usage(), usage)
         # A sum that has become smaller began anew.
-        return self._add(model, Usage(), usage - before if usage.tokens >= before.tokens else usage)
+        return self._add(model, before if usage.tokens >= before.tokens else Usage(), usage)
 
     def _add(self, model: str, less: Usage, more: Usage) -> bool:
         if model not in self.models and len(self.models) >= _MOST_MODELS:
             model = ""
         before = self.models.get(model, Usage())
-        after = before - less + more
+        after = before + more - less
         self.models[model] = after
         return after != before

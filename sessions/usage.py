@@ -1,8 +1,9 @@
 """What an agent has used: tokens, and dollars where they are known. Pure; nothing is formatted here."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.result import Record, RecordError
@@ -17,14 +18,16 @@ class Usage(Record):
         cached: of them, read from a cache.
         written: of them, written to a cache.
         output: that the model wrote, its thoughts included.
-        cost: dollars; None where the cost of any of them is not known.
+        unpriced: of all of them, those whose cost is not known.
+        cost: dollars, of the others.
     """
 
     input: int = 0
     cached: int = 0
     written: int = 0
     output: int = 0
-    cost: float | None = None
+    unpriced: int = 0
+    cost: float = 0.0
 
     @property
     def tokens(self) -> int:
@@ -37,7 +40,8 @@ class Usage(Record):
             self.cached + other.cached,
             self.written + other.written,
             self.output + other.output,
-            _sum(self, other),
+            self.unpriced + other.unpriced,
+            self.cost + other.cost,
         )
 
     def __sub__(self, earlier: "Usage") -> "Usage":
@@ -47,25 +51,9 @@ class Usage(Record):
             max(0, self.cached - earlier.cached),
             max(0, self.written - earlier.written),
             max(0, self.output - earlier.output),
-            _difference(self, earlier),
+            max(0, self.unpriced - earlier.unpriced),
+            max(0.0, self.cost - earlier.cost),
         )
-
-
-def _sum(one: Usage, other: Usage) -> float | None:
-    if one.cost is None or other.cost is None:
-        # Where nothing was used, there is nothing whose cost could be unknown.
-        return other.cost if _is_nothing(one) else one.cost if _is_nothing(other) else None
-    return one.cost + other.cost
-
-
-def _difference(later: Usage, earlier: Usage) -> float | None:
-    if later.cost is None or _is_nothing(earlier):
-        return later.cost
-    return None if earlier.cost is None else max(0.0, later.cost - earlier.cost)
-
-
-def _is_nothing(one: Usage) -> bool:
-    return one.cost is None and not one.tokens
 
 
 @dataclass(frozen=True)
@@ -101,14 +89,15 @@ class Prices:
     prices: tuple[Price, ...] = ()
 
     def usage_of(self, models: Mapping[str, Usage]) -> Usage:
-        """The sum of the usage of several models; a cost that the log itself gave wins over a price."""
+        """The sum of the usage of several models; a price holds for what the log itself gave no cost for."""
         total = Usage()
         for model, usage in models.items():
             price = next((one for one in self.prices if one.model.search(model)), None)
-            if usage.cost is None and price is not None:
-                total += Usage(usage.input, usage.cached, usage.written, usage.output, price.of(usage))
-            else:
+            if price is None or not usage.tokens:
                 total += usage
+            else:
+                share = usage.unpriced / usage.tokens
+                total += replace(usage, unpriced=0, cost=usage.cost + share * price.of(usage))
         return total
 
 
@@ -121,9 +110,11 @@ def since_last_verdict(total: Usage, recorded: Iterable[Mapping[str, Any]]) -> U
         total: the session's usage so far.
         recorded: `usage` of the experiments before, as the ledger has it; what is no usage counts as none.
     """
+    before = Usage()
     for one in recorded:
-        try:
-            total -= Usage.from_dict(one)
-        except RecordError:
-            continue
-    return total
+        with contextlib.suppress(RecordError):
+            before += Usage.from_dict(one)
+    since = total - before
+    if before.unpriced > total.unpriced:  # she has set a price since: the cost of those before is not this one's
+        since = replace(since, unpriced=since.tokens, cost=0.0)
+    return since
