@@ -61,6 +61,7 @@ def serve(channel: Channel, memory_fd: int, message: dict[str, Any]) -> None:
         device = choose_device(message["device"])
         seed_everything(message["seed"])
         model = load(genome, sha256, weights, spec, device)
+        seed_everything(message["answer_seed"])  # another in each process: a model that is random gives itself away
         channel.send(kind="loaded", params=sum(p.numel() for p in model.parameters()))
         while (chunk := channel.receive()) is not None:
             count = chunk["rows"]

@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     OK = "ok"
     CRASH = "crash"  # the genome failed: an exception, a bad exit, weights that do not load
     TIMEOUT = "timeout"  # the wall deadline passed
+    REJECTED = "rejected"  # the logits depend on what they must not depend on
     ABORTED = "aborted"  # stopped from outside; says nothing of the genome
 
 
@@ -145,6 +146,8 @@ class RunResult(Record):
         outcome: a value of `Outcome`.
         reason: one line for a person; empty when the outcome is ok.
         val_bpb: validation bits per byte, from the scorer; None unless the outcome is ok.
+        alarm: why the number is not to be believed before a person has looked, one line; empty where nothing is odd.
+        compressed_bpb: what a compressor reaches on the same text, in bits per byte; 0: not known.
         memory_gb: peak memory in GiB: the process's resident set on a CPU, torch's reserved memory on CUDA.
         training_s: seconds spent on the harness's clock.
         total_s: wall seconds from start to score.
@@ -164,6 +167,8 @@ class RunResult(Record):
     outcome: str
     reason: str = ""
     val_bpb: float | None = None
+    alarm: str = ""
+    compressed_bpb: float = 0.0
     memory_gb: float = 0.0
     training_s: float = 0.0
     total_s: float = 0.0

@@ -195,9 +195,13 @@ class _Run:
         for message in processes.watch.messages(scorer):
             if message.get("kind") == "crash":
                 raise _EndedError(Outcome.CRASH, str(message.get("reason")))
+            if message.get("kind") == "rejected":
+                raise _EndedError(Outcome.REJECTED, str(message.get("reason")))
             if message.get("kind") == "score":
                 self._known["val_bpb"] = float(message["val_bpb"])
                 self._known["params"] = int(message["params"])
+                self._known["compressed_bpb"] = float(message["compressed_bpb"])
+                self._known["alarm"] = str(message["alarm"])
                 return
         scorer.child.reap()
         end = describe_end(scorer.child.exit_code)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from harness.plausibility import too_good
 from harness.result import Outcome, RunResult
 
 
@@ -17,6 +18,8 @@ class Verdict(StrEnum):
 
     KEEP = "keep"  # better than the incumbent: it is the incumbent now
     DISCARD = "discard"  # not better
+    HELD = "held"  # too good to be believed before a person has looked: the incumbent stays
+    REJECTED = "rejected"  # its logits depend on later tokens, on other rows or on chance: it has no number
     CRASH = "crash"  # the genome failed
     TIMEOUT = "timeout"  # the run passed its wall deadline
     ABORTED = "aborted"  # stopped from outside; says nothing of the change
@@ -26,6 +29,8 @@ class Verdict(StrEnum):
 TSV_STATUS: Final[Mapping[str, str]] = {
     Verdict.KEEP: "keep",
     Verdict.DISCARD: "discard",
+    Verdict.HELD: "discard",
+    Verdict.REJECTED: "crash",
     Verdict.CRASH: "crash",
     Verdict.TIMEOUT: "crash",
 }
@@ -47,6 +52,8 @@ def judge(result: RunResult, incumbent: float | None) -> Judgement:
             return Judgement(Verdict.CRASH, result.reason or "the run failed")
         case Outcome.TIMEOUT:
             return Judgement(Verdict.TIMEOUT, result.reason or "the run passed its deadline")
+        case Outcome.REJECTED:
+            return Judgement(Verdict.REJECTED, result.reason or "the run was rejected")
         case Outcome.ABORTED:
             return Judgement(Verdict.ABORTED, result.reason or "the run was stopped")
         case Outcome.OK:
@@ -56,9 +63,11 @@ def judge(result: RunResult, incumbent: float | None) -> Judgement:
     bpb = result.val_bpb
     if bpb is None or not math.isfinite(bpb) or bpb <= 0:
         return Judgement(Verdict.CRASH, f"the run ended without a usable val_bpb ({bpb})")
-    if incumbent is None:
+    delta = None if incumbent is None else bpb - incumbent
+    if alarm := result.alarm or too_good(bpb, result.compressed_bpb, incumbent):
+        return Judgement(Verdict.HELD, alarm, delta)
+    if incumbent is None or delta is None:
         return Judgement(Verdict.KEEP, "baseline")
-    delta = bpb - incumbent
     if delta < 0:
         return Judgement(Verdict.KEEP, f"{-delta:.6f} below the incumbent's {incumbent:.6f}", delta)
     if delta == 0:

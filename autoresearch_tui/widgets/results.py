@@ -16,6 +16,8 @@ from sessions.protocol import Running
 _GLYPHS: Final[dict[str, Span]] = {
     Verdict.KEEP: KEPT,
     Verdict.DISCARD: DISCARDED,
+    Verdict.HELD: ("!", "warn"),
+    Verdict.REJECTED: FAILED,
     Verdict.CRASH: FAILED,
     Verdict.TIMEOUT: FAILED,
     Verdict.ABORTED: ("–", "quiet"),

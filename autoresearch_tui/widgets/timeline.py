@@ -52,6 +52,8 @@ _TEXTS: Final = ("text", "reason", "message", "evidence", "session")
 _VERDICTS: Final[dict[str, tuple[str, Tone]]] = {
     Verdict.KEEP: ("●", "good"),
     Verdict.DISCARD: ("○", "quiet"),
+    Verdict.HELD: ("!", "warn"),
+    Verdict.REJECTED: ("×", "bad"),
     Verdict.CRASH: ("×", "bad"),
     Verdict.TIMEOUT: ("×", "bad"),
 }

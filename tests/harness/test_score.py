@@ -12,17 +12,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.evaluate import ScoreError, bits_per_byte, nats_and_bytes
 from harness.logits_memory import ChunkShape, chunk_shape, create, view
+from harness.score import Score, ScoreError, losses
 from harness.settings import EMBEDDED
 
 Array = np.ndarray[Any, Any]
 SIZES = np.array([0, 1, 2, 5], dtype=np.int32)
 
 
-def by_table(table: torch.Tensor) -> Any:
-    """A model whose logits depend on the token alone."""
-    return lambda tokens: table[torch.from_numpy(tokens)]
+def score(rows: Array, table: torch.Tensor, order: list[Array]) -> float:
+    """The score of a model whose logits depend on the token alone, given its rows in groups."""
+    inputs, targets = torch.from_numpy(rows[:, :-1]), torch.from_numpy(rows[:, 1:])
+    total = Score(rows[:, 1:], SIZES)
+    for group in order:
+        total.add(group, losses(table[inputs[group]], targets[group]))
+    return total.bits_per_byte()
 
 
 @settings(max_examples=50, deadline=None)
@@ -32,7 +36,7 @@ def by_table(table: torch.Tensor) -> Any:
     seed=st.integers(0, 99),
 )
 def test_bits_per_byte_by_the_definition(rows: list[list[int]], at_once: int, seed: int) -> None:
-    """However the rows are cut, it is the sum of -log2 p over the sum of bytes, special targets left out."""
+    """However the rows are cut and ordered, it is the sum of -log2 p over that of bytes, without special targets."""
     table = torch.randn(4, 4, generator=torch.Generator().manual_seed(seed))
     bits, size = 0.0, 0
     for row in rows:
@@ -41,17 +45,25 @@ def test_bits_per_byte_by_the_definition(rows: list[list[int]], at_once: int, se
                 p = math.exp(table[token, target]) / sum(math.exp(x) for x in table[token])
                 bits -= math.log2(p)
                 size += int(SIZES[target])
+    mixed = np.random.default_rng(seed).permutation(len(rows))
+    order = [mixed[at : at + at_once] for at in range(0, len(rows), at_once)]
     if size == 0:
         with pytest.raises(ScoreError, match="no validation target"):
-            bits_per_byte(np.array(rows), SIZES, by_table(table), at_once)
+            score(np.array(rows), table, order)
     else:
-        assert bits_per_byte(np.array(rows), SIZES, by_table(table), at_once) == pytest.approx(bits / size, rel=1e-5)
+        assert score(np.array(rows), table, order) == pytest.approx(bits / size, rel=1e-5)
+        assert score(np.array(rows), table, order) == score(np.array(rows), table, [np.arange(len(rows))])
 
 
 def test_a_fair_guess_costs_what_it_must() -> None:
     """A model that knows nothing pays log2 of the vocabulary for every target that has bytes."""
     rows = np.array([[0, 1, 2, 3]])
-    assert bits_per_byte(rows, SIZES, by_table(torch.zeros(4, 4)), 1) == pytest.approx(3 * 2 / 8)
+    assert score(rows, torch.zeros(4, 4), [np.array([0])]) == pytest.approx(3 * 2 / 8)
+
+
+def test_a_row_that_was_not_scored_makes_no_number() -> None:
+    """Where a row is missing there is no score, rather than a lower one."""
+    assert math.isnan(score(np.array([[0, 1], [1, 2]]), torch.zeros(4, 4), [np.array([0])]))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -59,8 +71,9 @@ def test_logits_that_are_no_numbers_give_no_score(bad: float) -> None:
     """NaN, infinity, or a target that was ruled out, is an error and never a number."""
     logits = torch.zeros(1, 2, 4)
     logits[0, 1, 3] = bad
+    targets = np.array([[1, 3]])
     with pytest.raises(ScoreError, match="1 of 2 losses"):
-        nats_and_bytes(logits, torch.tensor([[1, 3]]), torch.from_numpy(SIZES.astype(np.int64)))
+        Score(targets, SIZES).add(np.array([0]), losses(logits, torch.from_numpy(targets)))
 
 
 def test_the_memory_is_shared_and_cannot_be_cut() -> None:

@@ -1,11 +1,14 @@
 """Verdicts: one for every result, and a reason with each."""
 
+import argparse
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.plausibility import compressed_bits_per_byte, too_good
 from harness.result import Outcome, RunResult
 from harness.verdict import TSV_STATUS, Verdict, judge
 
@@ -34,6 +37,32 @@ def test_the_first_number_is_the_baseline(bpb: float) -> None:
     assert (judgement.verdict, judgement.reason, judgement.delta) == (Verdict.KEEP, "baseline", None)
 
 
+@pytest.mark.parametrize("incumbent", [None, 1.5, 0.1])
+def test_an_alarm_holds_a_number(incumbent: float | None) -> None:
+    """What the scorer finds too good is neither kept nor a baseline, and says why."""
+    judgement = judge(RunResult("r", "c", Outcome.OK, val_bpb=0.2, alarm="too good"), incumbent)
+    assert (judgement.verdict, judgement.reason) == (Verdict.HELD, "too good")
+
+
+def test_a_leap_is_held() -> None:
+    """More than a quarter off the incumbent's number in one step is held, unless a compressor does as well."""
+    leap = RunResult("r", "c", Outcome.OK, val_bpb=1.0, compressed_bpb=2.0)
+    assert judge(leap, 1.4).verdict == Verdict.HELD
+    assert judge(leap, 1.3).verdict == Verdict.KEEP
+    assert judge(RunResult("r", "c", Outcome.OK, val_bpb=2.1, compressed_bpb=2.0), 4.0).verdict == Verdict.KEEP
+
+
+def test_no_model_reaches_a_quarter_of_a_compressor() -> None:
+    """The floor is about the text: what is far below a compressor's number is an alarm, what is near it is none."""
+    text = Path(argparse.__file__).read_bytes()
+    compressed = compressed_bits_per_byte(text)
+    assert 1.0 < compressed < 3.0
+    assert too_good(compressed / 5, compressed)
+    assert not too_good(compressed / 2, compressed)
+    assert compressed_bits_per_byte(b"") == 0.0
+    assert not too_good(0.001, 0.0)
+
+
 @pytest.mark.parametrize("bpb", [None, math.nan, math.inf, -1.0, 0.0])
 @pytest.mark.parametrize("incumbent", [None, 1.5])
 def test_a_result_without_a_number_is_a_crash(bpb: float | None, incumbent: float | None) -> None:
@@ -49,6 +78,7 @@ def test_a_result_without_a_number_is_a_crash(bpb: float | None, incumbent: floa
         (Outcome.CRASH, Verdict.CRASH),
         (Outcome.TIMEOUT, Verdict.TIMEOUT),
         (Outcome.ABORTED, Verdict.ABORTED),
+        (Outcome.REJECTED, Verdict.REJECTED),
         ("an outcome of a later version", Verdict.CRASH),
     ],
 )

@@ -1,0 +1,148 @@
+"""One evaluation: asks both of the model's processes round by round, scores the rows and compares the probes.
+
+Which rows are asked and how they are changed is `harness.probes`, the arithmetic `harness.score`; this joins them, and
+says what a model did whose logits moved.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from harness.hosts import Host
+from harness.probes import SHARE, TOLERANCE, Cell, Round, Splicer, is_biased, movement, plan
+from harness.score import Score, losses
+
+Array = np.ndarray[Any, Any]
+
+LATER_TOKENS: Final = "leaks later tokens"
+OTHER_ROWS: Final = "reads other rows"
+UNSTEADY: Final = "answers the same rows with other logits"
+
+
+class RejectedError(Exception):
+    """The logits depend on what they must not depend on; the text says on what."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Answered:
+    """A round, what both processes were asked in it, and what they said.
+
+    Attributes:
+        round: which rows, and which of them are probes.
+        tokens: (2, slots, T) int64.
+        cuts: (2, slots): a probe's tokens before its cut are the row's.
+        logits: by process, (slots, T, V).
+    """
+
+    round: Round
+    tokens: Array
+    cuts: Array
+    logits: list[torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class _Suspect:
+    """A probe whose logits moved: in which round, asked of which process, at which slot, and by how much."""
+
+    answered: _Answered
+    process: int
+    slot: int
+    moved: float
+
+
+class Examination:
+    """Rows to score, and the probes among them."""
+
+    def __init__(self, rows: Array, token_bytes: Array, rng: np.random.Generator, share: float = SHARE) -> None:
+        """Prepare to score one model.
+
+        Args:
+            rows: (N, T + 1) tokens.
+            token_bytes: (V,), 0 for special tokens.
+            rng: draws the probes; the model must not know its seed.
+            share: of the rows, those that are asked again.
+        """
+        self._rows = rows
+        self._targets = torch.from_numpy(rows[:, 1:].astype(np.int64))
+        self._rng = rng
+        self._share = share
+        self._splicer = Splicer(rows, rng)
+        self._score = Score(rows[:, 1:], token_bytes)
+        self._gains: list[float] = []
+
+    def bits_per_byte(self, hosts: tuple[Host, Host], slots: int) -> float:
+        """The score of the model that both processes have loaded, asked for `slots` rows at a time (fewer: all).
+
+        Raises:
+            ScoreError: the logits are unusable.
+            RejectedError: they depend on later tokens, on other rows, on chance or on what was asked before.
+        """
+        waiting: _Answered | None = None
+        for one in plan(len(self._rows), min(slots, len(self._rows)), self._rng, self._share):
+            tokens, cuts = self._questions(one)
+            for host, asked in zip(hosts, tokens, strict=True):
+                host.ask(asked)
+            suspect = None if waiting is None else self._take(waiting)  # both processes compute meanwhile
+            waiting = _Answered(one, tokens, cuts, [host.answer(tokens.shape[1]) for host in hosts])
+            if suspect is not None:
+                raise _accusation(suspect, hosts)
+        if waiting is not None and (suspect := self._take(waiting)) is not None:
+            raise _accusation(suspect, hosts)
+        if is_biased(self._gains):
+            rise = float(np.mean(self._gains))
+            raise RejectedError(f"{LATER_TOKENS}: losses rise by {rise:.1e} nats where the next token is exchanged")
+        return self._score.bits_per_byte()
+
+    def _questions(self, one: Round) -> tuple[Array, Array]:
+        tokens = self._rows[one.rows, :-1].astype(np.int64)
+        cuts = np.full(one.rows.shape, tokens.shape[-1])
+        for process, slot in np.argwhere(one.cells == Cell.PROBE):
+            row = self._rows[one.rows[process, slot]]
+            tokens[process, slot], cuts[process, slot] = self._splicer.splice(row)
+        return tokens, cuts
+
+    def _take(self, answered: _Answered) -> _Suspect | None:
+        """Score what is to be scored; the first probe that moved, if one did."""
+        one, length = answered.round, self._targets.shape[1]
+        nats = [losses(logits, self._targets[rows]) for logits, rows in zip(answered.logits, one.rows, strict=True)]
+        for rows, cells, values in zip(one.rows, one.cells, nats, strict=True):
+            scored = cells == Cell.ROW
+            self._score.add(rows[scored], values[scored])
+        for process, slot in np.argwhere(one.cells == Cell.PROBE):
+            cut = int(answered.cuts[process, slot])
+            row, probe = (answered.logits[i][slot, :cut] for i in (1 - process, process))
+            if (moved := movement(row, probe)) > TOLERANCE:
+                return _Suspect(answered, int(process), int(slot), moved)
+            before, after = (float(nats[i][slot, cut - 1]) for i in (1 - process, process))
+            if cut < length and np.isfinite([before, after]).all():
+                self._gains.append(after - before)
+        return None
+
+
+def _accusation(suspect: _Suspect, hosts: tuple[Host, Host]) -> RejectedError:
+    """What moved the logits, found by asking the process that moved again.
+
+    The same once more; then with the row as it is among the probe's neighbours; then the row among its own.
+
+    Raises:
+        ScoreError: it gives no answer any more.
+    """
+    answered, process, slot = suspect.answered, suspect.process, suspect.slot
+    cut = int(answered.cuts[process, slot])
+    row, probe = (answered.logits[i][slot, :cut] for i in (1 - process, process))
+
+    def differs(tokens: Array, from_: torch.Tensor) -> bool:
+        hosts[process].ask(tokens)
+        return movement(from_, hosts[process].answer(len(tokens))[slot, :cut]) > TOLERANCE
+
+    amount = f"they move by up to {suspect.moved:.2g}"
+    whole = answered.tokens[process].copy()
+    whole[slot] = answered.tokens[1 - process, slot]
+    if not differs(answered.tokens[process], probe):
+        if not differs(whole, row):
+            return RejectedError(f"{LATER_TOKENS}: {amount} where only tokens after them are exchanged")
+        if not differs(answered.tokens[1 - process], row):
+            return RejectedError(f"{OTHER_ROWS}: {amount} where only the rest of the batch is exchanged")
+    return RejectedError(f"{UNSTEADY}: {amount}; it is random in evaluation, or remembers what it was asked before")
