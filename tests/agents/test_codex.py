@@ -1,6 +1,7 @@
 """The real Codex CLI, babysat, against a scripted model on 127.0.0.1: `make test-agents AGENTS=codex`."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,16 @@ def own_profile(session: AgentSession, ours: str, hers: str) -> None:
     (profiles / "codex.toml").write_text(text.replace(ours, hers), encoding="utf-8")
 
 
+def stand_in(session: AgentSession, program: str) -> Path:
+    """Put a program of that name before all others on the PATH; the file that it makes when it is run."""
+    programs, ran = session.home / "programs", session.home / f"{program}-ran"
+    programs.mkdir()
+    (programs / program).write_text(f"#!/bin/sh\ntouch {ran}\n")
+    (programs / program).chmod(0o700)
+    session.environment["PATH"] = os.pathsep.join([str(programs), session.environment["PATH"]])
+    return ran
+
+
 def test_a_model_that_stops_after_every_experiment_is_kept_going_to_the_end(codex: Driven) -> None:
     """Five real experiments without a person; the person's notifications go on, and nothing of hers is written."""
     session = scenes.five_experiments(codex)
@@ -109,6 +120,7 @@ def test_an_agent_that_was_killed_comes_back_in_its_own_conversation(codex: Driv
 
 def test_an_update_is_not_installed(codex: Driven) -> None:
     """Where the person's profile lets Codex ask for an update, it is skipped, though its default is to update."""
+    updated = stand_in(codex.session, "npm")  # which the update would run, for all of this machine
     own_profile(codex.session, NO_UPDATES, "")
     news = {"latest_version": "99.0.0", "last_checked_at": "2099-01-01T00:00:00Z", "dismissed_version": None}
     (codex.session.home / ".codex" / "version.json").write_text(json.dumps(news))
@@ -116,7 +128,7 @@ def test_an_update_is_not_installed(codex: Driven) -> None:
     session = codex.begin("--answer-approvals")
     assert session.until_noted("answered")["rule"] == "update prompt"
     codex.model.until(lambda model: len(model.asked) >= 1)
-    assert json.loads((session.home / ".codex" / "version.json").read_text()) == news
+    assert not updated.exists()
     assert len(session.journal("launched")) == 1
 
 
