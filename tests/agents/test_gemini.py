@@ -40,7 +40,6 @@ def gemini_with(settings: dict[str, Any]) -> Iterator[Driven]:
             known = {
                 "security": {"auth": {"selectedType": "gemini-api-key"}},
                 "privacy": {"usageStatisticsEnabled": False},
-                "general": {"maxAttempts": 1},
             }
             (session.home / ".gemini" / "settings.json").write_text(json.dumps(known | settings))
             yield Driven("gemini", session, model)
@@ -63,10 +62,16 @@ def test_a_model_that_stops_after_every_experiment_is_kept_going_to_the_end() ->
         assert not (session.home / ".gemini" / "trustedFolders.json").exists()
 
 
-@pytest.mark.parametrize("trouble", [Refuse(429), Refuse(401), Refuse(500), Drop()], ids=str)
+@pytest.mark.parametrize("trouble", [Refuse(401), Drop()], ids=str)
 def test_trouble_with_the_api_passes(gemini: Driven, trouble: Trouble) -> None:
-    """Too many requests, a bad key, a broken or a lost server: waited out, then the work goes on."""
+    """A bad key, a lost connection: waited out, then the work goes on."""
     scenes.trouble_that_passes(gemini, trouble)
+
+
+@pytest.mark.parametrize("trouble", [Refuse(429), Refuse(500)], ids=str)
+def test_trouble_that_gemini_waits_out_is_left_to_it(gemini: Driven, trouble: Trouble) -> None:
+    """Too many requests, a broken server: Gemini tries again without end, and nothing is typed meanwhile."""
+    scenes.trouble_that_it_waits_out(gemini, trouble)
 
 
 def test_a_usage_limit_is_waited_out(gemini: Driven) -> None:
