@@ -16,11 +16,12 @@ from sessions.results_file import write_results
 from sessions.standing import Incumbent
 from sessions.store import Journal, SessionDir
 from sessions.trial import clear_away
+from sessions.usage import Usage
 from sessions.worktree import Worktree
 
 
-def judged(one: Pending, result: RunResult, incumbent: Incumbent) -> Experiment:
-    """The record of an experiment that has just ended."""
+def judged(one: Pending, result: RunResult, incumbent: Incumbent, usage: Usage) -> Experiment:
+    """The record of an experiment that has just ended, and for which the agent has used so much."""
     judgement = judge(result, incumbent.val_bpb)
     measured = judgement.verdict in {Verdict.KEEP, Verdict.DISCARD}
     return Experiment(
@@ -38,6 +39,7 @@ def judged(one: Pending, result: RunResult, incumbent: Incumbent) -> Experiment:
         ended_at=time.time(),
         result=asdict(result),
         change=one.change,
+        usage=asdict(usage) if usage.tokens else {},
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from harness.text import one_line
 from sessions import policy
 from sessions.agent import Agent
+from sessions.agent_log import AgentLog
 from sessions.bounds import Limits, reached
 from sessions.detector import Detection, detect
 from sessions.experiments import Experiments
@@ -19,6 +20,7 @@ from sessions.explanation import Explanation, explain
 from sessions.launches import Launches
 from sessions.looking import pause_s
 from sessions.nudge_queue import NudgeQueue
+from sessions.person import Person
 from sessions.profile import Profile
 from sessions.prompter import Prompter
 from sessions.pty import PtyError
@@ -64,7 +66,7 @@ class Babysitter:
         nudges: submissions so far, the first brief and the person's own left out.
         last_nudge, last_nudge_at: the last of them, one line, and when, in seconds since the epoch.
         alert: what the person should look at.
-        wheel: who types to the agent directly, if anyone.
+        person: what a person has typed, wants typed, and whether she has the wheel.
         launches: its launches, and which of its own conversations is ours.
     """
 
@@ -77,6 +79,7 @@ class Babysitter:
         experiments: Experiments,
         prompter: Prompter,
         agent: Agent,
+        agent_log: AgentLog,
         host: Host,
     ) -> None:
         self.agent = agent
@@ -87,12 +90,12 @@ class Babysitter:
         self.last_nudge = ""
         self.last_nudge_at = 0.0
         self.alert = ""
-        self.wheel: object | None = None
-        self.launches = Launches(spec, profile, session, journal, prompter, agent)
+        self.launches = Launches(spec, profile, session, journal, prompter, agent, agent_log)
         self._profile = profile
         self._journal = journal
         self._experiments = experiments
         self._prompter = prompter
+        self._agent_log = agent_log
         self._host = host
         self._quiet_hours = QuietHours.parse(spec.quiet_hours)
         self._limits = Limits(
@@ -105,12 +108,11 @@ class Babysitter:
         )
         self._memory = policy.Memory()
         self._signal: Signal | None = None
-        self._queue = NudgeQueue(session.nudges)
         self._told = {BASELINE, *(one.number for one in experiments.records)}
         self._effect: asyncio.Task[None] | None = None
-        self._typed_at: float | None = None
         self._stirred = False
         self._awake = asyncio.Event()
+        self.person = Person(NudgeQueue(session.nudges), agent, journal, self._person_acts)
         agent.on_stir = self._stir
 
     @property
@@ -139,24 +141,24 @@ class Babysitter:
         """An event of the hook client: untrusted, and looked at through the profile alone."""
         known = self.launches.conversation.identity
         signal, identity = heard(self._profile, event, data, known, time.monotonic())
-        self.named(identity)
+        if identity != known:
+            self._agent_log.named(identity)
+            self.named(identity)
         if signal is not None:
             self._signal = signal
             self.wake()
 
     def named(self, identity: Identity) -> None:
-        """The agent's conversation is this one."""
-        if self.launches.conversation.learn(identity):
+        """The agent's conversation is this one, say its hooks or its log."""
+        if identity.session and self.launches.conversation.learn(identity):
             self._journal.add("conversation", session=identity.session, transcript=identity.transcript)
             self._host.changed()
 
-    # What a person does.
+    # What a person wants.
 
     def nudge(self, text: str, *, at_once: bool) -> str:
         """Take a person's text for the agent; what becomes of it, in words."""
-        self._queue.add(text, urgent=at_once)
-        self._journal.add("nudge asked for", text=one_line(text, 2000), at_once=at_once)
-        self.wake()
+        self.person.wants_typed(text, at_once=at_once)
         if self._host.phase is not Phase.RUNNING:
             return f"kept until the session is resumed (it is {self._host.phase})"
         if self.state is AgentState.WAITING:
@@ -166,30 +168,11 @@ class Babysitter:
             return f"reaches the agent at once: {how}"
         return f"will be typed when the agent can take it (it is {self.state})"
 
-    def take_wheel(self, who: object) -> bool:
-        """Let somebody type directly; whether nobody else does."""
-        if self.wheel not in {None, who}:
-            return False
-        self.wheel = who
-        self._journal.add("wheel taken")
+    def _person_acts(self, typed: bool) -> None:
+        if typed:
+            self._signal = None  # what the agent reported before is history: she may have answered, or begun a turn
+        self.wake()
         self._host.changed()
-        return True
-
-    def release_wheel(self, who: object) -> None:
-        """She lets go, or her connection did."""
-        if self.wheel is who:
-            self.wheel = None
-            self._journal.add("wheel released")
-            self.wake()
-            self._host.changed()
-
-    def type_keys(self, keys: bytes) -> None:
-        """Pass on what the one with the wheel typed, unchanged."""
-        self._typed_at = time.monotonic()
-        self._signal = None  # what the agent reported before is history: she may have answered, or begun a turn
-        if b"\r" in keys or b"\n" in keys:  # a prompt of hers; an arrow key or a focus report begins no turn
-            self.agent.prompted()
-        self.agent.write(keys)
 
     def told(self, number: int) -> None:
         """The agent has read an experiment's verdict."""
@@ -264,12 +247,12 @@ class Babysitter:
             pending=self._experiments.running is not None or self._experiments.queued > 0,
             experiments=self._experiments.total,
             result_untold=self._is_latest_untold(),
-            person_nudges=self._queue.texts,
-            urgent=self._queue.urgent,
+            person_nudges=self.person.queue.texts,
+            urgent=self.person.queue.urgent,
             at_once=self._profile.at_once,
             brief_pending=self.launches.brief_pending,
-            wheel_held=self.wheel is not None,
-            typed_at=self._typed_at,
+            wheel_held=self.person.wheel is not None,
+            typed_at=self.person.typed_at,
             wall=time.time(),
             quiet_s=self.quiet_s,
             hours=self._host.hours,
@@ -341,7 +324,7 @@ class Babysitter:
     async def _refresh(self) -> None:
         """Give the agent a fresh context: by its own command for that, else by a new launch."""
         if self._profile.fresh:
-            self.launches.conversation.forget()
+            self.launches.forget()
             self.launches.brief_pending = True
             await self._type(self._profile.fresh)
             return
@@ -373,7 +356,7 @@ class Babysitter:
 
     def _words(self, kind: policy.Kind) -> str:
         if kind == "person":
-            return self._queue.pop()
+            return self.person.queue.pop()
         if kind == "brief":
             self.launches.brief_pending = False
         if kind == "result":

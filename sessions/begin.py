@@ -16,7 +16,9 @@ from harness.settings import PRESETS
 from harness.text import slug
 from sessions import launch
 from sessions.lab import open_lab
+from sessions.prices import load_prices
 from sessions.profiles import load_profile
+from sessions.prompts import load_prompts
 from sessions.quiet_hours import QuietHours
 from sessions.seed import GENOME_FILES, seed_lab
 from sessions.store import (
@@ -66,6 +68,8 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
     preset = PRESETS[plan.preset]
     profile = load_profile(plan.agent, config_home())
     QuietHours.parse(plan.quiet_hours)
+    load_prompts(config_home())
+    load_prices(config_home())
     argv = plan.argv or profile.argv
     if not argv:
         raise BeginError(f"the profile {plan.agent!r} has no command; give one: autoresearch-tui new -- COMMAND")

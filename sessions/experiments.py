@@ -28,6 +28,7 @@ from sessions.standing import BASELINE, Incumbent, standing
 from sessions.store import Journal, SessionDir, SessionSpec
 from sessions.submission import SubmissionError, Submissions
 from sessions.trial import Run, aborted, run_trial
+from sessions.usage import Usage, since_last_verdict
 from sessions.worktree import Worktree
 
 
@@ -36,6 +37,7 @@ class Experiments:
 
     Attributes:
         records: every experiment that has its verdict, in order. Not to be changed from outside.
+        meter: what the agent has used since the session began.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Experiments:
         """
         reading = read_experiments(session.experiments)
         self.records: list[Experiment] = reading.records
+        self.meter: Callable[[], Usage] = Usage
         self._broken = reading.broken
         self._standing = standing(self.records, spec.base)
         self._session = session
@@ -293,7 +296,8 @@ class Experiments:
         self._on_change()
 
     async def _conclude(self, one: Pending, result: RunResult) -> None:
-        record = judged(one, result, self.incumbent)
+        usage = since_last_verdict(self.meter(), [record.usage for record in self.records])
+        record = judged(one, result, self.incumbent, usage)
         await self._aftermath.record(record)
         self.records.append(record)
         self._standing = standing(self.records, self._spec.base)

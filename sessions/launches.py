@@ -9,6 +9,7 @@ from typing import Final
 
 from harness.text import one_line
 from sessions.agent import Agent
+from sessions.agent_log import AgentLog
 from sessions.conversation import Conversation
 from sessions.outfit import outfit
 from sessions.profile import Profile
@@ -37,6 +38,7 @@ class Launches:
         journal: Journal,
         prompter: Prompter,
         agent: Agent,
+        agent_log: AgentLog,
     ) -> None:
         self.agent = agent
         self.conversation = Conversation(session.conversation)
@@ -46,6 +48,7 @@ class Launches:
         self._session = session
         self._journal = journal
         self._prompter = prompter
+        self._agent_log = agent_log
         self._resumed_at: float | None = None
 
     @property
@@ -79,7 +82,7 @@ class Launches:
         """
         if self._resumed_at is not None and time.monotonic() - self._resumed_at < _RESUME_PROVES_S:
             self._journal.add("conversation lost", session=self.conversation.identity.session)
-            self.conversation.forget()
+            self.forget()
         self.launch()
 
     async def launch_afresh(self) -> None:
@@ -88,9 +91,14 @@ class Launches:
         Raises:
             PtyError: it cannot be started.
         """
-        self.conversation.forget()
+        self.forget()
         await self.end(politely=True)
         self.launch()
+
+    def forget(self) -> None:
+        """The agent's conversation is over; the next one will be told by its hooks or found by its log."""
+        self.conversation.forget()
+        self._agent_log.forget()
 
     def obituary(self) -> str:
         """How an agent ended that did not live long, with the last thing it said."""

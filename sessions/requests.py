@@ -136,14 +136,14 @@ class Requests:
 
     async def _wheel(self, peer: Peer, message: dict[str, Any]) -> None:
         if not message.get("on"):
-            self._session.babysitter.release_wheel(peer)
-        elif not self._session.babysitter.take_wheel(peer):
+            self._session.babysitter.person.release_wheel(peer)
+        elif not self._session.babysitter.person.take_wheel(peer):
             raise RefuseError("somebody else has the wheel")
 
     async def _keys(self, peer: Peer, message: dict[str, Any]) -> None:
-        if self._session.babysitter.wheel is not peer:
+        if self._session.babysitter.person.wheel is not peer:
             raise RefuseError("take the wheel first")
-        self._session.babysitter.type_keys(base64.b64decode(message["data"]))
+        self._session.babysitter.person.type_keys(base64.b64decode(message["data"]))
 
 
 def _end_of(log: Path) -> list[str]:

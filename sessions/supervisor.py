@@ -18,6 +18,7 @@ from typing import Final
 from harness.errors import ClearError
 from harness.text import one_line
 from sessions.agent import Agent
+from sessions.agent_log import AgentLog
 from sessions.babysitter import Babysitter
 from sessions.experiments import Experiments
 from sessions.lab import lab_at
@@ -25,6 +26,7 @@ from sessions.last_status import read_status, write_status
 from sessions.launch import ReadyPipe
 from sessions.leftovers import end_marked
 from sessions.outfit import SESSION_VARIABLE
+from sessions.prices import load_prices
 from sessions.profiles import load_profile
 from sessions.prompter import Prompter, Spent
 from sessions.prompts import load_prompts
@@ -34,6 +36,7 @@ from sessions.requests import Requests
 from sessions.server import Peer, Server
 from sessions.states import Phase
 from sessions.store import Journal, SessionDir, config_home, locked
+from sessions.usage import Usage
 
 # How often what a full disk refused is tried again, and the status on disk is refreshed.
 _HOUSEKEEPING_S: Final = 2.0
@@ -59,15 +62,27 @@ class Supervisor:
         self.experiments = Experiments(
             session, self.spec, lab_at(Path(self.spec.lab)), self.journal, self._experiments_changed
         )
+        profile = load_profile(self.spec.agent, config_home())
+        self.agent_log = AgentLog(
+            profile.log,
+            session.usage,
+            worktree=session.worktree,
+            files=session.agent_files,
+            environment={**os.environ, **profile.environment},
+            since=self.spec.created_at,
+            prices=load_prices(config_home()),
+        )
+        self.experiments.meter = self._metered
         self.recorder = CastRecorder(session.casts, MIN_SIZE) if self.spec.record else None
         self.babysitter = Babysitter(
             self.spec,
-            load_profile(self.spec.agent, config_home()),
+            profile,
             session,
             self.journal,
             self.experiments,
             Prompter(self.spec, session, self.experiments, load_prompts(config_home()), self._spent),
             Agent(self._screen_changed, self.recorder),
+            self.agent_log,
             self,
         )
         before = read_status(session)  # the session's nudges and hours, not this process's
@@ -124,6 +139,8 @@ class Supervisor:
             if self.recorder is not None:
                 self.recorder.flush_when_due()
             self._hold_experiments()
+            if self.agent_log.poll(time.monotonic()):
+                self.babysitter.named(self.agent_log.identity)
             self.changed()
 
     def _end_leftovers(self) -> None:
@@ -138,6 +155,8 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ABORT_WITHIN_S):
                 await self.experiments.abort("the session was stopped")
+        self.agent_log.poll(time.monotonic())
+        self.agent_log.keep()
         self.journal.add("stopped", kept=self.experiments.kept, total=self.experiments.total)
         self._write_status()
         if self.recorder is not None:
@@ -174,7 +193,11 @@ class Supervisor:
     @property
     def tokens(self) -> int:
         """How many the agent has used, as far as its log says."""
-        return 0
+        return self.agent_log.usage.tokens
+
+    def _metered(self) -> Usage:
+        self.agent_log.poll(time.monotonic())
+        return self.agent_log.usage
 
     def _spent(self) -> Spent:
         return Spent(self.hours, self.babysitter.nudges, self.tokens)
@@ -205,7 +228,7 @@ class Supervisor:
             last_nudge=sitter.last_nudge,
             alert=self._alert(),
             viewers=len(self.server.viewers),
-            wheel=sitter.wheel is not None,
+            wheel=sitter.person.wheel is not None,
             pid=os.getpid(),
             agent_pid=sitter.agent.pid,
             size=list(sitter.agent.size),
@@ -215,6 +238,7 @@ class Supervisor:
             resets_at=None if detection is None or detection.reset is None else round(detection.reset.at),
             hours=round(self.hours, 2),
             tokens=self.tokens,
+            cost=self.agent_log.usage.cost,
             agent_session=sitter.launches.conversation.identity.session,
             recording=self.recorder is not None and not self.recorder.trouble,
         )
@@ -257,7 +281,7 @@ class Supervisor:
             write_status(self.session, self.status())
 
     def _peer_gone(self, peer: Peer) -> None:
-        self.babysitter.release_wheel(peer)
+        self.babysitter.person.release_wheel(peer)
         self.changed()
 
 

@@ -1,0 +1,61 @@
+"""The person's hand on the agent: texts that she wants typed, and the wheel, with which she types herself.
+
+When her texts are typed is the policy's business; while she has the wheel, or has just typed, nobody else types.
+"""
+
+import time
+from collections.abc import Callable
+
+from harness.text import one_line
+from sessions.agent import Agent
+from sessions.nudge_queue import NudgeQueue
+from sessions.store import Journal
+
+
+class Person:
+    """What a person does with one session's agent.
+
+    Attributes:
+        queue: the texts that are not typed yet.
+        wheel: who types to the agent directly, if anyone.
+        typed_at: when she last did, on the monotonic clock; None: never.
+    """
+
+    def __init__(self, queue: NudgeQueue, agent: Agent, journal: Journal, on_act: Callable[[bool], None]) -> None:
+        """`on_act` is called after everything that she does; with true, if she typed to the agent."""
+        self.queue = queue
+        self.wheel: object | None = None
+        self.typed_at: float | None = None
+        self._agent = agent
+        self._journal = journal
+        self._on_act = on_act
+
+    def wants_typed(self, text: str, *, at_once: bool) -> None:
+        """Take a text for the agent."""
+        self.queue.add(text, urgent=at_once)
+        self._journal.add("nudge asked for", text=one_line(text, 2000), at_once=at_once)
+        self._on_act(False)
+
+    def take_wheel(self, who: object) -> bool:
+        """Let somebody type directly; whether nobody else does."""
+        if self.wheel not in {None, who}:
+            return False
+        self.wheel = who
+        self._journal.add("wheel taken")
+        self._on_act(False)
+        return True
+
+    def release_wheel(self, who: object) -> None:
+        """She lets go, or her connection did."""
+        if self.wheel is who:
+            self.wheel = None
+            self._journal.add("wheel released")
+            self._on_act(False)
+
+    def type_keys(self, keys: bytes) -> None:
+        """Pass on what the one with the wheel typed, unchanged."""
+        self.typed_at = time.monotonic()
+        if b"\r" in keys or b"\n" in keys:  # a prompt of hers; an arrow key or a focus report begins no turn
+            self._agent.prompted()
+        self._agent.write(keys)
+        self._on_act(True)
