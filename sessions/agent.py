@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from tzlocal import get_localzone
+
 from harness.text import clean, one_line
 from sessions.detector import View
 from sessions.protocol import MIN_SIZE, Frame
@@ -238,7 +240,7 @@ class Agent:
             exit_status=None if self._pty is None else self._pty.exit_status(),
             busy_children=tree and self._busy_children(now),
             signal=signal,
-            local_time=datetime.now().astimezone(),
+            local_time=datetime.now(get_localzone()),
         )
 
     def _busy_children(self, now: float) -> bool:

@@ -98,19 +98,20 @@ class AgentLog:
         self._past.update(log.session for log in self._logs.values())
         self.identity, self._told = Identity(), False
 
-    def poll(self, now: float) -> bool:
+    def poll(self, now: float, *, thoroughly: bool = False) -> bool:
         """Look at the logs; whether usage or identity have changed.
 
         Takes some 20 ms at most, a few stats at rest; what is more is left for the next poll.
 
         Args:
             now: on the monotonic clock.
+            thoroughly: look for new logs, too, which is done only now and then otherwise.
         """
         if self._read is None:
             return False
         before, changed, spent = self.identity, False, 0
         lively = list(self._logs)[-_LIVELY:]
-        if now - self._found_at >= _FIND_EVERY_S:
+        if thoroughly or now - self._found_at >= _FIND_EVERY_S:
             self._found_at = now
             self._find(self._read)
             lively = list(self._logs)

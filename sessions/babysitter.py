@@ -9,6 +9,8 @@ from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, Protocol
 
+from tzlocal import get_localzone
+
 from harness.text import one_line
 from sessions import policy
 from sessions.agent import Agent
@@ -146,6 +148,7 @@ class Babysitter:
             self.named(identity)
         if signal is not None:
             self._signal = signal
+            self._look()  # each one: a turn may be over before the next look is due
             self.wake()
 
     def named(self, identity: Identity) -> None:
@@ -268,7 +271,7 @@ class Babysitter:
     @property
     def quiet_s(self) -> float | None:
         """Seconds until the quiet hours end; None: there are none now."""
-        return self._quiet_hours.remaining_s(datetime.now().astimezone())
+        return self._quiet_hours.remaining_s(datetime.now(get_localzone()))
 
     def _is_latest_untold(self) -> bool:
         records = self._experiments.records
@@ -359,8 +362,7 @@ class Babysitter:
             return self.person.queue.pop()
         if kind == "brief":
             self.launches.brief_pending = False
-        if kind == "result":
-            self._told.add(self._experiments.records[-1].number)
+        self._told.update(one.number for one in self._experiments.records[-1:])  # every prompt of ours says it
         return self._prompter.words(kind)
 
     async def _type(self, text: str) -> None:

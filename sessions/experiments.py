@@ -296,7 +296,9 @@ class Experiments:
         self._on_change()
 
     async def _conclude(self, one: Pending, result: RunResult) -> None:
-        usage = since_last_verdict(self.meter(), [record.usage for record in self.records])
+        usage = Usage()
+        if one.number != BASELINE:  # which no agent has asked for
+            usage = since_last_verdict(self.meter(), [record.usage for record in self.records])
         record = judged(one, result, self.incumbent, usage)
         await self._aftermath.record(record)
         self.records.append(record)

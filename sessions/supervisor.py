@@ -196,7 +196,7 @@ class Supervisor:
         return self.agent_log.usage.tokens
 
     def _metered(self) -> Usage:
-        self.agent_log.poll(time.monotonic())
+        self.agent_log.poll(time.monotonic(), thoroughly=True)
         return self.agent_log.usage
 
     def _spent(self) -> Spent:

@@ -40,8 +40,12 @@ def main() -> None:
         note(told=line.strip())
         tell("Prompt")
         show("busy")
+        with Path(f"{notes}.log").open("a") as log:
+            usage = {"cwd": str(Path.cwd()), "model": "m", "input": 1_000_000, "output": 100_000}
+            log.write(json.dumps(usage) + "\n")
         do(line.split(), show)
         show("ready")
+        note(done=line.strip())
         tell("Stop")
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # its terminal is gone, and it does not mind
         signal.pause()

@@ -28,7 +28,6 @@ argv = [{program}, "--hook", "{{hook}}", {notes}]
 resume = ["resume", "{{session}}"]
 settle_s = 0.1
 quit = ["\\u0004"]
-{more}
 
 [submit]
 paste_delay_s = 0.05
@@ -71,6 +70,17 @@ pattern = '^\\[ready'
 """
 
 
+LOG = """
+[log]
+format = "jsonl"
+files = [{log}]
+cwd = "cwd"
+input = ["input"]
+output = ["output"]
+model = "model"
+"""
+
+
 class Night:
     """A session with the scripted agent."""
 
@@ -79,14 +89,16 @@ class Night:
         self.notes = home / "notes.jsonl"
         self.session: SessionDir
 
-    def begin(self, *words: str, more: str = "") -> None:
+    def begin(self, *words: str, log: bool = False) -> None:
         """Write the profile and start the session; wait until it has been briefed and has stopped."""
         folder = self.home / "config" / "profiles"
         folder.mkdir(parents=True, exist_ok=True)
         program = self.home / "scripted"
         program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-I", str(AGENT)])} "$@"\n')
         program.chmod(0o700)
-        text = PROFILE.format(program=json.dumps(str(program)), notes=json.dumps(str(self.notes)), more=more)
+        text = PROFILE.format(program=json.dumps(str(program)), notes=json.dumps(str(self.notes)))
+        if log:
+            text += LOG.format(log=json.dumps(str(self.notes) + ".log"))
         (folder / "scripted.toml").write_text(text)
         done = self.ours(
             "new", "--agent", "scripted", "--detach", "--tag", "t", "--lab", str(self.home / "lab"), *words
@@ -107,6 +119,11 @@ class Night:
     def told(self) -> list[str]:
         """What the agent was told, in all its launches."""
         return [one["told"] for one in self._noted() if "told" in one]
+
+    @property
+    def done(self) -> list[str]:
+        """The same, once it had carried that out."""
+        return [one["done"] for one in self._noted() if "done" in one]
 
     @property
     def starts(self) -> list[list[str]]:
@@ -162,7 +179,7 @@ def test_a_reboot_brings_the_agent_and_the_queue_back(night: Night) -> None:
     status = night.until(lambda one: one["agent_session"] == "talk-1" and one["phase"] == "parked")
     night.ours("nudge", "t", "DEAF")
     night.ours("resume", "t")
-    night.until(lambda one: "DEAF" in night.told and one["state"] == "waiting")
+    night.until(lambda one: "DEAF" in night.done and one["state"] == "waiting")
     os.kill(status["pid"], signal.SIGKILL)
     with locked(night.session, patience_s=20):
         pass
@@ -255,7 +272,7 @@ def test_a_flood_of_garbage_is_survived(night: Night) -> None:
     """Megabytes of bytes that are no text and no sequence leave the supervisor answering, and the stop is found."""
     night.begin("--idle-nudges", "4")
     night.ours("nudge", "t", "FLOOD")
-    night.until(lambda one: "FLOOD" in night.told and one["state"] == "waiting")
+    night.until(lambda one: "FLOOD" in night.done and one["state"] == "waiting")
     assert ask(night.session, "status")["phase"] in {"running", "parked"}
 
 
@@ -266,6 +283,27 @@ def test_garbage_through_the_hook_changes_nothing(night: Night) -> None:
     for event, data in (("Stop", [1, {"a": None}]), ("Start", {"session_id": "--yolo"}), ("\x1b]0;x", "x" * 10_000)):
         ask(night.session, "hook", event=event, data=data)
     assert ask(night.session, "status")["agent_session"] == "talk-1"
+
+
+def test_the_agents_own_log_says_what_it_used(night: Night) -> None:
+    """Tokens and dollars come from the agent's log and the person's prices, for the session and for each experiment."""
+    (night.home / "config").mkdir(exist_ok=True)
+    (night.home / "config" / "prices.toml").write_text("[[price]]\nmodel = 'm'\ninput = 2\noutput = 10\n")
+    night.begin("--idle-nudges", "4", log=True)
+    night.ours("nudge", "t", "TRY")
+    used = night.until(lambda one: one["total"] == 1 and one["tokens"] > 0)
+    per_turn = 1_000_000 * 2 / 1e6 + 100_000 * 10 / 1e6
+    turns = used["tokens"] // 1_100_000
+    assert used["cost"] == pytest.approx(turns * per_turn)
+    ledger = [json.loads(line) for line in night.session.experiments.read_text().splitlines()]
+    assert ledger[0]["usage"] == {}  # the baseline is nobody's
+    assert ledger[1]["usage"]["input"] == 2_000_000  # the brief's turn and its own
+
+
+def test_the_session_ends_with_its_tokens(night: Night) -> None:
+    """A session that may use so many tokens finishes once the agent has used them."""
+    night.begin("--tokens", "1000", "--idle-nudges", "9", log=True)
+    assert night.until(lambda one: one["phase"] == "finished")["phase_reason"].endswith("tokens, as asked")
 
 
 def test_a_recording_replays(night: Night) -> None:
