@@ -11,7 +11,7 @@ from sessions.protocol import Frame, Status
 if TYPE_CHECKING:  # records from modules that also measure and read: nothing of that is wanted here
     from harness.machine import MachineSample
     from sessions.explanation import Explanation
-    from sessions.store import SessionSpec
+    from sessions.spec import SessionSpec
 
 
 class Link(StrEnum):

@@ -14,7 +14,8 @@ from autoresearch_tui.machine_feed import watch_machine
 from autoresearch_tui.session_link import SessionLink
 from harness.errors import ClearError
 from sessions.client import UnreachableError
-from sessions.store import SessionDir, SessionSpec, StoreError, session_dirs
+from sessions.spec import SessionSpec
+from sessions.store import SessionDir, StoreError, session_dirs
 
 Emit = Callable[[Change], None]
 

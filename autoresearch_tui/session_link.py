@@ -28,8 +28,9 @@ from sessions import launch
 from sessions.client import Connection, UnreachableError, connect
 from sessions.last_status import read_status
 from sessions.protocol import Frame, ProtocolError, Status
+from sessions.spec import SessionSpec
 from sessions.states import Phase
-from sessions.store import SessionDir, SessionSpec, is_supervised
+from sessions.store import SessionDir, is_supervised
 
 RECONNECT_S: Final = 2.0
 # A supervisor that hangs up is gone, or has its lock and its last status settled, within this time.

@@ -33,7 +33,7 @@ from sessions.protocol import Frame, Row, Status
 if TYPE_CHECKING:
     from harness.machine import MachineSample
     from sessions.explanation import Explanation
-    from sessions.store import SessionSpec
+    from sessions.spec import SessionSpec
 
 ENTRIES_KEPT: Final = 500
 SAMPLES_KEPT: Final = 120

@@ -10,11 +10,12 @@ from harness.result import Experiment, RunResult
 from harness.text import one_line
 from harness.verdict import Verdict, judge
 from sessions.inflight import Pending
+from sessions.journal import Journal
 from sessions.lab import LabError
 from sessions.persistence import Persistence
 from sessions.results_file import write_results
 from sessions.standing import Incumbent
-from sessions.store import Journal, SessionDir
+from sessions.store import SessionDir
 from sessions.trial import clear_away
 from sessions.usage import Usage
 from sessions.worktree import Worktree

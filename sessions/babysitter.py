@@ -19,6 +19,7 @@ from sessions.bounds import Limits, reached
 from sessions.detector import Detection, detect
 from sessions.experiments import Experiments
 from sessions.explanation import Explanation, explain
+from sessions.journal import Journal
 from sessions.launches import Launches
 from sessions.looking import pause_s
 from sessions.nudge_queue import NudgeQueue
@@ -28,9 +29,10 @@ from sessions.prompter import Prompter
 from sessions.pty import PtyError
 from sessions.quiet_hours import QuietHours
 from sessions.signals import Identity, Signal, heard
+from sessions.spec import SessionSpec
 from sessions.standing import BASELINE
 from sessions.states import AgentState, Phase
-from sessions.store import Journal, SessionDir, SessionSpec
+from sessions.store import SessionDir
 
 
 class Host(Protocol):

@@ -21,16 +21,8 @@ from sessions.profiles import load_profile
 from sessions.prompts import load_prompts
 from sessions.quiet_hours import QuietHours
 from sessions.seed import GENOME_FILES, seed_lab
-from sessions.store import (
-    SessionDir,
-    SessionSpec,
-    cache_home,
-    config_home,
-    create_session,
-    private_dir,
-    sessions_home,
-    state_home,
-)
+from sessions.spec import SessionSpec
+from sessions.store import SessionDir, cache_home, config_home, create_session, private_dir, sessions_home, state_home
 
 
 class BeginError(ClearError):
@@ -39,7 +31,7 @@ class BeginError(ClearError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a person asks for. See `sessions.store.SessionSpec` for the fields that it shares."""
+    """What a person asks for. See `sessions.SessionSpec` for the fields that it shares."""
 
     agent: str
     argv: tuple[str, ...]

@@ -19,13 +19,15 @@ from sessions.aftermath import Aftermath, judged
 from sessions.gate import busy
 from sessions.harness_process import run_harness
 from sessions.inflight import InFlight, Pending
+from sessions.journal import Journal
 from sessions.lab import Lab
 from sessions.leftovers import end_leftovers
 from sessions.persistence import GivenUpError, Persistence
 from sessions.protocol import Running
 from sessions.repeats import note_on
+from sessions.spec import SessionSpec
 from sessions.standing import BASELINE, Incumbent, standing
-from sessions.store import Journal, SessionDir, SessionSpec
+from sessions.store import SessionDir
 from sessions.submission import SubmissionError, Submissions
 from sessions.trial import Run, aborted, run_trial
 from sessions.usage import Usage, since_last_verdict

@@ -11,11 +11,13 @@ from harness.text import one_line
 from sessions.agent import Agent
 from sessions.agent_log import AgentLog
 from sessions.conversation import Conversation
+from sessions.journal import Journal
 from sessions.outfit import outfit
 from sessions.profile import Profile
 from sessions.prompter import Prompter
 from sessions.pty import PtyError
-from sessions.store import Journal, SessionDir, SessionSpec
+from sessions.spec import SessionSpec
+from sessions.store import SessionDir
 
 # An agent that was brought back in its own conversation and ends within this time could not find it.
 _RESUME_PROVES_S: Final = 15.0

@@ -11,7 +11,8 @@ from typing import Final
 
 from sessions import hook
 from sessions.profile import Places, Profile, filled
-from sessions.store import SessionDir, SessionSpec, private_dir, replace_file
+from sessions.spec import SessionSpec
+from sessions.store import SessionDir, private_dir, replace_file
 
 SESSION_VARIABLE: Final = "AUTORESEARCH_TUI_SESSION"
 """Marks everything that an agent starts with its session's directory."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from harness.text import one_line
 from sessions.agent import Agent
+from sessions.journal import Journal
 from sessions.nudge_queue import NudgeQueue
-from sessions.store import Journal
 
 
 class Person:

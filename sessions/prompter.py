@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sessions.experiments import Experiments
 from sessions.policy import Kind
 from sessions.prompts import Prompts
+from sessions.spec import SessionSpec
 from sessions.standing import BASELINE
-from sessions.store import SessionDir, SessionSpec
+from sessions.store import SessionDir
 from sessions.wording import Context, prompt
 
 

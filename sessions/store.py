@@ -1,4 +1,4 @@
-"""Session directories: where things lie, records replaced atomically, journals appended.
+"""Session directories: where things lie, records replaced atomically, one supervisor each.
 
 Disk is the truth; sockets are the live view. This module neither judges nor talks to anyone.
 
@@ -24,20 +24,19 @@ Disk is the truth; sockets are the live view. This module neither judges nor tal
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import platformdirs
 
 from harness.errors import ClearError
-from harness.ledger import append_line
-from harness.result import Record, RecordError
+from harness.result import RecordError
+from sessions.spec import SessionSpec
 
 APP: Final = "autoresearch-tui"
 HOME_VARIABLE: Final = "AUTORESEARCH_TUI_HOME"
@@ -66,55 +65,6 @@ def config_home() -> Path:
     """Where the person's own profiles live."""
     chosen = os.environ.get(HOME_VARIABLE)
     return state_home() / "config" if chosen else Path(platformdirs.user_config_dir(APP))
-
-
-@dataclass(frozen=True)
-class SessionSpec(Record):
-    """What a session was asked to be. It never changes after `new`.
-
-    Attributes:
-        session: the session's id, which is its tag.
-        agent: the profile's name.
-        argv: the agent's command; no shell reads it.
-        lab: absolute path of the git repository.
-        branch: `autoresearch/<tag>`.
-        base: full id of the commit that the session started from.
-        genome: paths in the lab that the agent may change.
-        corpus: absolute path of the prepared corpus.
-        preset: a name in `harness.settings.PRESETS`.
-        budget_s: training seconds an experiment.
-        device: "auto", "cpu" or "cuda".
-        max_experiments: finish after as many, the baseline left out; None: no end.
-        max_idle_nudges: park after as many nudges without a new experiment.
-        max_hours: finish after so many hours of supervision; None: no end.
-        max_nudges: finish after as many nudges; None: no end.
-        max_tokens: finish once the agent has used as many tokens; None: no end.
-        quiet_hours: when nothing is typed and no experiment starts, as "23:00-07:00"; empty: never.
-        answer_approvals: give the profile's safe answer to an approval instead of calling the person.
-        record: record the agent's terminal as asciinema casts.
-        created_at: seconds since the epoch.
-    """
-
-    session: str
-    agent: str
-    argv: list[str]
-    lab: str
-    branch: str
-    base: str
-    corpus: str
-    preset: str
-    budget_s: float
-    genome: list[str] = field(default_factory=lambda: ["train.py"])
-    device: str = "auto"
-    max_experiments: int | None = None
-    max_idle_nudges: int = 5
-    max_hours: float | None = None
-    max_nudges: int | None = None
-    max_tokens: int | None = None
-    quiet_hours: str = ""
-    answer_approvals: bool = False
-    record: bool = False
-    created_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -346,32 +296,3 @@ def is_supervised(session: SessionDir) -> bool:
         return True
     except OSError:
         return False
-
-
-class Journal:
-    """The session's journal. What cannot be written now (a full disk) is kept and written first next time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._pending: list[str] = []
-
-    @property
-    def pending(self) -> int:
-        """Entries that the disk has not taken yet."""
-        return len(self._pending)
-
-    def add(self, kind: str, **facts: Any) -> None:
-        """Append `{"at": seconds since the epoch, "kind": kind, **facts}`."""
-        entry = {"at": round(time.time(), 3), "kind": kind, **facts}
-        self._pending.append(json.dumps(entry, ensure_ascii=False))
-        self.flush()
-
-    def flush(self) -> bool:
-        """Try to write what is pending; whether nothing is left."""
-        while self._pending:
-            try:
-                append_line(self._path, self._pending[0])
-            except OSError:
-                return False
-            del self._pending[0]
-        return True

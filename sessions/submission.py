@@ -10,8 +10,8 @@ from harness.text import one_line
 from sessions import gate, repeats
 from sessions.inflight import Pending
 from sessions.lab import Lab
+from sessions.spec import SessionSpec
 from sessions.standing import BASELINE, Incumbent
-from sessions.store import SessionSpec
 from sessions.worktree import Worktree
 
 

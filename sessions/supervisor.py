@@ -21,6 +21,7 @@ from sessions.agent import Agent
 from sessions.agent_log import AgentLog
 from sessions.babysitter import Babysitter
 from sessions.experiments import Experiments
+from sessions.journal import Journal
 from sessions.lab import lab_at
 from sessions.last_status import read_status, write_status
 from sessions.launch import ReadyPipe
@@ -35,7 +36,7 @@ from sessions.recording import CastRecorder
 from sessions.requests import Requests
 from sessions.server import Peer, Server
 from sessions.states import Phase
-from sessions.store import Journal, SessionDir, config_home, locked
+from sessions.store import SessionDir, config_home, locked
 from sessions.usage import Usage
 
 # How often what a full disk refused is tried again, and the status on disk is refreshed.

@@ -16,7 +16,8 @@ from sessions.harness_process import OnProgress
 from sessions.inflight import Pending
 from sessions.lab import Lab, LabError
 from sessions.persistence import GivenUpError, Persistence
-from sessions.store import SessionDir, SessionSpec
+from sessions.spec import SessionSpec
+from sessions.store import SessionDir
 
 Run = Callable[[RunRequest, OnProgress, asyncio.Event], Awaitable[RunResult]]
 

@@ -13,8 +13,8 @@ from harness.result import Experiment
 from harness.text import clean, one_line
 from harness.verdict import Verdict
 from sessions.prompts import Occasion, Prompts
+from sessions.spec import SessionSpec
 from sessions.standing import BASELINE
-from sessions.store import SessionSpec
 
 _NO_NUMBER: Final = "none"
 _NO_END: Final = "no end of"

@@ -38,7 +38,8 @@ def figures() -> list[dict[str, Any]]:
 
 def _make_sessions(environment: dict[str, str]) -> None:
     code = (
-        "from sessions.store import SessionSpec, create_session\n"
+        "from sessions.spec import SessionSpec\n"
+        "from sessions.store import create_session\n"
         "for n in range(10):\n"
         "    create_session(SessionSpec(session=f's{n}', agent='generic', argv=['cat'], lab='/', branch='b',\n"
         "        base='0' * 40, corpus='/', preset='embedded', budget_s=20.0))\n"

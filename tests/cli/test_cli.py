@@ -13,7 +13,7 @@ import pytest
 
 from autoresearch_tui.cli import main, parser
 from sessions import store
-from sessions.store import SessionSpec
+from sessions.spec import SessionSpec
 
 VERBS = ("demo", "new", "ls", "attach", "nudge", "pause", "resume", "stop", "replay", "try", "prepare", "doctor")
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from harness.result import Outcome, RunProgress, RunRequest, RunResult
 from sessions.experiments import Experiments
+from sessions.journal import Journal
 from sessions.lab import create_repository, open_lab
-from sessions.store import Journal, SessionDir, SessionSpec
+from sessions.spec import SessionSpec
+from sessions.store import SessionDir
 
 GIT = shutil.which("git") or "git"
 BRANCH = "autoresearch/nov23"

@@ -12,8 +12,9 @@ from sessions.nudge_queue import NudgeQueue
 from sessions.outfit import SESSION_VARIABLE, outfit
 from sessions.profile import Hook, Profile
 from sessions.signals import Identity
+from sessions.spec import SessionSpec
 from sessions.states import AgentState
-from sessions.store import SessionDir, SessionSpec
+from sessions.store import SessionDir
 
 _PROFILE = Profile(
     name="mine",

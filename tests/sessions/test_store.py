@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from sessions import store
-from sessions.store import Journal, SessionDir, SessionSpec, StoreError
+from sessions.journal import Journal
+from sessions.spec import SessionSpec
+from sessions.store import SessionDir, StoreError
 
 
 @pytest.fixture(autouse=True)

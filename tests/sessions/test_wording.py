@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.result import Experiment
 from sessions import wording
 from sessions.prompts import PLACEHOLDERS, Occasion, load_prompts
-from sessions.store import SessionSpec
+from sessions.spec import SessionSpec
 from sessions.wording import Context, fields, prompt
 
 _SPEC = SessionSpec(

@@ -22,9 +22,11 @@ from autoresearch_tui.state import SessionView, WindowState, reduce
 from harness.ledger import append_line
 from harness.result import Experiment
 from sessions.client import RefusedError, UnreachableError
+from sessions.journal import Journal
 from sessions.protocol import Frame, Status
 from sessions.server import Peer, RefuseError, Server
-from sessions.store import Journal, SessionDir, SessionSpec, create_session, locked, replace_file
+from sessions.spec import SessionSpec
+from sessions.store import SessionDir, create_session, locked, replace_file
 
 PATIENCE_S = 20.0
 

@@ -31,7 +31,7 @@ from harness.nvml import GpuProcess, GpuSample
 from harness.result import Experiment
 from sessions.explanation import Explanation
 from sessions.protocol import BOLD, FAINT, Frame, Status
-from sessions.store import SessionSpec
+from sessions.spec import SessionSpec
 
 NOW = 1_795_388_040.0  # 22 November 2026, 22:54 UTC
 GIB = 1 << 30
