@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from sessions import session_log
 from sessions.agent_log import AgentLog
+from sessions.log_database import LogDatabase
 from sessions.profiles import load_profile
-from sessions.session_log import LogFile, Place
+from sessions.session_log import LogFile, Place, find_logs
 from sessions.signals import Identity
 from sessions.usage import Usage
 
@@ -143,6 +144,41 @@ def test_reading_a_database_leaves_nothing_behind(tmp_path: Path) -> None:
     opened.close()
 
 
+def test_a_database_of_many_sessions_is_counted_once(tmp_path: Path) -> None:
+    """Each row of a database is read again and again, also by a new supervisor, and counts once."""
+    path = database(tmp_path)
+    with sqlite3.connect(path) as opened:
+        for number in range(300):
+            opened.execute(
+                "INSERT INTO session (id, project_id, slug, directory, title, version, tokens_output, time_created,"
+                " time_updated) VALUES (?, '', '', '/home/ada/lab', '', '', 1, ?, 0)",
+                (f"ses_{number}", number),
+            )
+    opened.close()
+    clock = Clock(tmp_path, "opencode", since=-10.0)
+    assert clock.usage().output == 402
+    clock.log.keep()
+    clock.begin()
+    assert clock.usage().output == 402
+
+
+@pytest.mark.parametrize("what", [b"", b"SQLite format 3\x00" + b"\xff" * 5000, b"junk" * 500])
+def test_a_broken_database_is_no_error(tmp_path: Path, what: bytes) -> None:
+    """What is no database, or has no such table, gives no rows."""
+    path = tmp_path / _OPENCODE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(what)
+    assert Clock(tmp_path, "opencode").usage() == Usage()
+
+
+def test_a_query_without_end_is_broken_off(tmp_path: Path) -> None:
+    """A database that takes too long to answer says nothing this time, and does not hold us up."""
+    path = database(tmp_path)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    assert LogDatabase(path, endless).rows({}) == []
+    assert LogDatabase(path, "SELECT max(tokens_output) AS most FROM session").rows({}) == [{"most": 102}]
+
+
 def test_a_profile_without_a_log_says_nothing(tmp_path: Path) -> None:
     """The generic profile knows no log, and that costs nothing."""
     clock = Clock(tmp_path, "generic")
@@ -214,6 +250,41 @@ def test_a_fifo_does_not_hold_us_up(tmp_path: Path) -> None:
     (tmp_path / _CODEX).parent.mkdir(parents=True)
     os.mkfifo(tmp_path / _CODEX)
     assert Clock(tmp_path, "codex").usage() == Usage()
+
+
+def test_a_device_is_no_log() -> None:
+    """What is no file, and would give bytes without end, gives none."""
+    file = LogFile(Path("/dev/zero"))
+    assert file.lines() == []
+    assert file.read == 0
+
+
+def test_a_log_that_is_not_ours_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another session's log is looked into once, however often logs are looked for."""
+    clock = Clock(tmp_path, "codex", worktree=Path("/home/ada/elsewhere"))
+    lay(tmp_path, "codex.jsonl", _CODEX)
+    clock.poll()
+    monkeypatch.setattr(os, "open", lambda *_args: pytest.fail("opened"))
+    assert not clock.poll()
+
+
+def test_a_log_that_does_not_say_whose_it_is_is_not_ours(tmp_path: Path) -> None:
+    """A log that has not named its folder within many entries stays out, whatever it says later."""
+    log_of(tmp_path / _CODEX, [_LINES[1]] * 300)
+    clock = Clock(tmp_path, "codex")
+    assert clock.usage() == Usage()
+    with (tmp_path / _CODEX).open("a") as stream:
+        stream.write(f"{_LINES[0]}\n{_LINES[1]}\n")
+    assert clock.usage() == Usage()
+
+
+def test_an_old_directory_is_not_looked_into(tmp_path: Path) -> None:
+    """Years of logs lie in directories that nothing was begun in since; they cost a stat each."""
+    path = lay(tmp_path, "codex.jsonl", _CODEX)
+    os.utime(path.parent, (1000, 1000))
+    assert find_logs([f"{path.parent}/*.jsonl"], 2000.0) == []
+    assert find_logs([f"{path.parent}/*.jsonl"], 1000.0) == [path]
+    assert find_logs([str(path)], 2000.0) == [path]
 
 
 def test_a_conversation_that_is_over_is_not_named_again(tmp_path: Path) -> None:
@@ -393,6 +464,18 @@ def test_one_poll_reads_no_more_than_its_share(tmp_path: Path) -> None:
     for _ in range(4):
         clock.poll()
     assert clock.log.usage.tokens == 111_111
+
+
+def test_two_large_logs_share_one_poll(tmp_path: Path) -> None:
+    """Several logs that have grown are not all read in one poll, and all are read in the end."""
+    for name in "abc":
+        log_of(tmp_path / _CODEX.parent / f"rollout-{name}.jsonl", [_LINES[0], *_LINES[1:2], *(["x" * 100_000] * 20)])
+    clock = Clock(tmp_path, "codex")
+    clock.poll()
+    assert clock.log.usage.tokens == 1
+    for _ in range(9):
+        clock.poll()
+    assert clock.log.usage.tokens == 3
 
 
 def test_a_log_at_rest_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
