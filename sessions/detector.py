@@ -29,6 +29,8 @@ STALLED: Final = "stalled"
 _LAG_S: Final = 0.5
 # A hook that said "working" is believed so long after the last thing drawn.
 _ALIVE_S: Final = 3.0
+# A usage limit that is met no later than this after the end of another is the same.
+_OVERDUE_S: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Detection:
         candidate: a state seen since `candidate_since` that has not settled yet.
         level: what the terminal alone says, before any settling.
         level_since: since when.
+        limit: the last usage limit, until a turn has ended well.
     """
 
     state: AgentState
@@ -90,6 +93,7 @@ class Detection:
     candidate_since: float = 0.0
     level: AgentState | None = None
     level_since: float = 0.0
+    limit: "Detection | None" = None
 
 
 class _Finding(NamedTuple):
@@ -178,16 +182,21 @@ def _judged(found: _Finding, since: float, previous: Detection, view: View, now:
         level=previous.level,
         level_since=previous.level_since,
     )
-    still = found.state is previous.state and not found.reset_phrase  # the menu is gone, and its words with it
-    if still or found.reset_phrase == previous.reset_phrase:  # "in 5 hours" counts from when it was first seen
-        kept = previous.reset_phrase
-        return replace(judged, reset_phrase=kept, reset=previous.reset, reset_by=previous.reset_by)
-    if not found.reset_phrase:
-        return judged
+    limit = previous if previous.state is AgentState.LIMITED else previous.limit
+    if found.state is not AgentState.LIMITED:
+        return judged if found.state is AgentState.WAITING else replace(judged, limit=limit)
+    # "in 5 hours" counts from when it was first seen, and also when the menu that said it has been put away.
+    if limit is not None and found.reset_phrase in {"", limit.reset_phrase} and _holds(limit, now):
+        return replace(judged, reset_phrase=limit.reset_phrase, reset=limit.reset, reset_by=limit.reset_by)
     reset = None if view.local_time is None else parse_reset(found.reset_phrase, view.local_time)
     if reset is None or view.local_time is None:
         return judged
     return replace(judged, reset=reset, reset_by=now + reset.at - view.local_time.timestamp())
+
+
+def _holds(limit: Detection, now: float) -> bool:
+    """Whether a usage limit that is met can be the one that was met before."""
+    return limit.reset is not None and now < limit.reset_by + limit.reset.margin_s + _OVERDUE_S
 
 
 def _with_signal(

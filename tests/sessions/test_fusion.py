@@ -153,13 +153,18 @@ def test_a_reset_counts_from_when_it_was_first_seen() -> None:
 
 
 def test_a_reset_outlives_the_words_that_said_it() -> None:
-    """A limit whose menu is put away ends when the menu said, and a later one without words does not."""
+    """A limit whose menu is put away ends when the menu said, also after some work; a later one is another limit."""
     menu, gone = _view("limit reached, resets in 5 minutes.", 11.0), _view("limit reached", 13.0)
     detection = _judged(_WORK, (11.1, menu), (11.4, menu), (13.0, gone), (14.0, gone))
     assert detection.reset is not None
     assert detection.reset.at == pytest.approx(_NOON.timestamp() + 300, abs=1)
-    later = _judged(_WORK, (11.1, menu), (11.4, menu), (13.0, _WORK[1]), (14.0, gone), (14.5, gone))
-    assert (later.state, later.reset) == (AgentState.LIMITED, None)
+    again = _judged(_WORK, (11.1, menu), (11.4, menu), (13.0, _WORK[1]), (14.0, gone), (14.5, gone))
+    assert again.reset == detection.reset
+    much_later = _judged(_WORK, (11.1, menu), (11.4, menu), (13.0, _WORK[1]), (500.0, gone), (500.5, gone))
+    assert (much_later.state, much_later.reset) == (AgentState.LIMITED, None)
+    stop = _view("> ", 13.0)
+    well = _judged(_WORK, (11.1, menu), (11.4, menu), (13.0, stop), (13.5, stop), (14.0, gone), (14.5, gone))
+    assert (well.state, well.reset) == (AgentState.LIMITED, None)
 
 
 def test_the_process_end_is_trusted_most() -> None:
