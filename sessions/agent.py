@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from tzlocal import get_localzone
-
 from harness.text import clean, one_line
 from sessions.detector import View
 from sessions.protocol import MIN_SIZE, Frame
@@ -64,6 +62,7 @@ class Agent:
         self._seen_version = -1
         self._prompted_at = math.inf
         self._busy = (0.0, False)
+        self._ended = False
         self._frame_due: asyncio.TimerHandle | None = None
         if recorder is not None:
             recorder.repaint = self._screen.repaint
@@ -78,6 +77,7 @@ class Agent:
         """
         self._forget()
         self._busy = (0.0, False)
+        self._ended = False
         self._screen.reset()  # another agent's screen, modes and signals are not this one's
         self._pty = AgentPty.launch(argv, cwd, env, *self.size)
         if self._recorder is not None:
@@ -218,12 +218,13 @@ class Agent:
         self._on_screen()
         return True
 
-    def view(self, now: float, signal: Signal | None, *, tree: bool) -> View:
+    def view(self, now: float, signal: Signal | None, local_time: datetime, *, tree: bool) -> View:
         """What the detector judges.
 
         Args:
             now: on the monotonic clock.
             signal: what the agent reported last.
+            local_time: the wall clock, with its zone.
             tree: whether processes below the agent say something about it.
         """
         version = self._screen.version
@@ -237,11 +238,19 @@ class Agent:
             bracketed_paste=self._screen.bracketed_paste,
             alternate_screen=self._screen.alternate_screen,
             changed_at=self.changed_at,
-            exit_status=None if self._pty is None else self._pty.exit_status(),
+            exit_status=self._exit_status(),
             busy_children=tree and self._busy_children(now),
             signal=signal,
-            local_time=datetime.now(get_localzone()),
+            local_time=local_time,
         )
+
+    def _exit_status(self) -> int | None:
+        status = None if self._pty is None else self._pty.exit_status()
+        if status is not None and not self._ended:
+            self._ended = True
+            if self._recorder is not None:
+                self._recorder.ended(status)
+        return status
 
     def _busy_children(self, now: float) -> bool:
         looked_at, busy = self._busy

@@ -16,7 +16,7 @@ from sessions import policy
 from sessions.agent import Agent
 from sessions.agent_log import AgentLog
 from sessions.bounds import Limits, reached
-from sessions.detector import Detection, detect
+from sessions.detector import Detection
 from sessions.experiments import Experiments
 from sessions.explanation import Explanation, explain
 from sessions.journal import Journal
@@ -28,11 +28,12 @@ from sessions.profile import Profile
 from sessions.prompter import Prompter
 from sessions.pty import PtyError
 from sessions.quiet_hours import QuietHours
-from sessions.signals import Identity, Signal, heard
+from sessions.signals import Identity, heard
 from sessions.spec import SessionSpec
 from sessions.standing import BASELINE
 from sessions.states import AgentState, Phase
 from sessions.store import SessionDir
+from sessions.watcher import Watcher
 
 
 class Host(Protocol):
@@ -64,8 +65,7 @@ class Babysitter:
 
     Attributes:
         agent: its process and terminal.
-        detection: what it is doing; None before the first look.
-        state_since: when that began, in seconds since the epoch.
+        watcher: what it is doing.
         holding: why nothing is typed now, and until when on the monotonic clock, if that is known.
         nudges: submissions so far, the first brief and the person's own left out.
         last_nudge, last_nudge_at: the last of them, one line, and when, in seconds since the epoch.
@@ -87,8 +87,7 @@ class Babysitter:
         host: Host,
     ) -> None:
         self.agent = agent
-        self.detection: Detection | None = None
-        self.state_since = time.time()
+        self.watcher = Watcher(profile, agent, journal, self._state_changed)
         self.holding = policy.Nothing("")
         self.nudges = 0
         self.last_nudge = ""
@@ -111,18 +110,12 @@ class Babysitter:
             answer_approvals=spec.answer_approvals,
         )
         self._memory = policy.Memory()
-        self._signal: Signal | None = None
         self._told = {BASELINE, *(one.number for one in experiments.records)}
         self._effect: asyncio.Task[None] | None = None
         self._stirred = False
         self._awake = asyncio.Event()
         self.person = Person(NudgeQueue(session.nudges), agent, journal, self._person_acts)
         agent.on_stir = self._stir
-
-    @property
-    def state(self) -> AgentState:
-        """What the agent is doing."""
-        return AgentState.STARTING if self.detection is None else self.detection.state
 
     def launch(self) -> None:
         """Start the agent.
@@ -131,13 +124,13 @@ class Babysitter:
             PtyError: it cannot be started.
         """
         self.launches.launch()
-        self.detection = self._signal = None
+        self.watcher.begin()
 
     async def hang_up(self) -> None:
         """End the agent."""
         if self._effect is not None:
             self._effect.cancel()
-        await self.launches.end(politely=self.state is AgentState.WAITING)
+        await self.launches.end(politely=self.watcher.state is AgentState.WAITING)
 
     # What the agent itself reports.
 
@@ -149,8 +142,7 @@ class Babysitter:
             self._agent_log.named(identity)
             self.named(identity)
         if signal is not None:
-            self._signal = signal
-            self._look()  # each one: a turn may be over before the next look is due
+            self.watcher.report(signal)
             self.wake()
 
     def named(self, identity: Identity) -> None:
@@ -166,16 +158,16 @@ class Babysitter:
         self.person.wants_typed(text, at_once=at_once)
         if self._host.phase is not Phase.RUNNING:
             return f"kept until the session is resumed (it is {self._host.phase})"
-        if self.state is AgentState.WAITING:
+        if self.watcher.state is AgentState.WAITING:
             return "typed to the agent"
-        if at_once and self.state is AgentState.WORKING:
+        if at_once and self.watcher.state is AgentState.WORKING:
             how = "typed into its work" if self._profile.at_once == "type" else "its turn is interrupted for it"
             return f"reaches the agent at once: {how}"
-        return f"will be typed when the agent can take it (it is {self.state})"
+        return f"will be typed when the agent can take it (it is {self.watcher.state})"
 
     def _person_acts(self, typed: bool) -> None:
         if typed:
-            self._signal = None  # what the agent reported before is history: she may have answered, or begun a turn
+            self.watcher.forget_report()
         self.wake()
         self._host.changed()
 
@@ -191,10 +183,9 @@ class Babysitter:
 
     def explain(self) -> Explanation:
         """Why the agent is in its state, and what would make us type."""
+        self.watcher.look()
         now = time.monotonic()
-        view = self.agent.view(now, self._signal, tree=self._profile.children_work)
-        detection = detect(self._profile, view, self.detection, now)
-        return explain(self._profile, view, self._memory, self._situation(detection), self._limits, now)
+        return explain(self._profile, self.watcher.view(now), self._memory, self._situation(), self._limits, now)
 
     def wake(self) -> None:
         """Look again at once."""
@@ -205,10 +196,17 @@ class Babysitter:
     async def work(self) -> None:
         """Look, judge and act until cancelled."""
         while True:
-            self._look()
+            self.watcher.look()
+            if self.agent.trouble and self.alert != self.agent.trouble:
+                self._call(self.agent.trouble)
             if self._effect is None or self._effect.done():
                 self._act()
             await self._pause()
+
+    def _state_changed(self, state: AgentState) -> None:
+        if state in {AgentState.WORKING, AgentState.WAITING}:
+            self.alert = ""
+        self._host.changed()
 
     def _stir(self) -> None:
         self._stirred = True
@@ -217,37 +215,16 @@ class Babysitter:
         """Until something happens, but not longer than the judges allow."""
         self._awake.clear()
         stirred, self._stirred = self._stirred, False
-        pause = pause_s(self._profile, self.detection, self.agent.changed_at, time.monotonic(), stirred=stirred)
+        pause = pause_s(self._profile, self.watcher.detection, self.agent.changed_at, time.monotonic(), stirred=stirred)
         try:
             async with asyncio.timeout(pause):
                 await self._awake.wait()
         except TimeoutError:
             pass
 
-    def _look(self) -> None:
-        now, before = time.monotonic(), self.detection
-        view = self.agent.view(now, self._signal, tree=self._profile.children_work)
-        after = detect(self._profile, view, before, now)
-        self.detection = after
-        if self.agent.trouble and self.alert != self.agent.trouble:
-            self._call(self.agent.trouble)
-        if before is not None and before.state is after.state:
-            return
-        self.state_since = time.time()
-        previous = "" if before is None else before.state
-        reset = {} if after.reset is None else {"resets_at": round(after.reset.at)}
-        self._journal.add("state", state=after.state, before=previous, **self._why(after, now), **reset)
-        if after.state in {AgentState.WORKING, AgentState.WAITING}:
-            self.alert = ""
-        self._host.changed()
-
-    def _why(self, detection: Detection, now: float) -> dict[str, Any]:
-        """What a decision rested on, for the journal: rule, evidence, and the monotonic clock."""
-        return {"rule": detection.rule, "evidence": detection.evidence, "clock": round(now, 3)}
-
-    def _situation(self, detection: Detection) -> policy.Situation:
+    def _situation(self) -> policy.Situation:
         return policy.Situation(
-            detection=detection,
+            detection=self.watcher.detection or Detection(AgentState.STARTING, time.monotonic()),
             phase=self._host.phase,
             pending=self._experiments.running is not None or self._experiments.queued > 0,
             experiments=self._experiments.total,
@@ -280,15 +257,13 @@ class Babysitter:
         return bool(records) and records[-1].number not in self._told
 
     def _act(self) -> None:
-        detection, now = self.detection, time.monotonic()
-        if detection is None:
-            return
-        action, self._memory = policy.decide(self._memory, self._situation(detection), self._limits, now)
+        now = time.monotonic()
+        action, self._memory = policy.decide(self._memory, self._situation(), self._limits, now)
         if isinstance(action, policy.Nothing):
             self._hold(action)
             return
         self._hold(policy.Nothing(""))
-        why = self._why(detection, now)
+        why = self.watcher.why(now)
         match action:
             case policy.Submit(kind):
                 self._submit(kind, why)
@@ -324,7 +299,7 @@ class Babysitter:
             self.launches.launch_again()
         except PtyError as error:
             self._park(f"{reason}; {error}")
-        self.detection = self._signal = None
+        self.watcher.begin()
 
     async def _refresh(self) -> None:
         """Give the agent a fresh context: by its own command for that, else by a new launch."""
@@ -337,7 +312,7 @@ class Babysitter:
             await self.launches.launch_afresh()
         except PtyError as error:
             self._park(str(error))
-        self.detection = self._signal = None
+        self.watcher.begin()
 
     def _park(self, reason: str) -> None:
         self._call(reason)
@@ -350,13 +325,13 @@ class Babysitter:
 
     def _submit(self, kind: policy.Kind, why: dict[str, Any]) -> None:
         text = self._words(kind)
-        self._journal.add("nudge", what=kind, text=one_line(text, 2000), state=self.state, **why)
+        self._journal.add("nudge", what=kind, text=one_line(text, 2000), state=self.watcher.state, **why)
         if kind not in {"brief", "person"}:
             self.nudges += 1
         if kind != "brief":
             self.last_nudge, self.last_nudge_at = one_line(text, 120), time.time()
         self._host.changed()
-        self._signal = None  # it was about the turn before this
+        self.watcher.forget_report()
         self._do(self._type(text))
 
     def _words(self, kind: policy.Kind) -> str:
@@ -371,6 +346,6 @@ class Babysitter:
         """Submit a text; press Enter once more if the agent shows no sign of having read it."""
         profile = self._profile
         read = await self.agent.submit(text, profile.paste_delay_s, profile.confirm_s)
-        if not read and self.state is AgentState.WAITING:
+        if not read and self.watcher.state is AgentState.WAITING:
             self._journal.add("enter again", reason=f"no sign of work {profile.confirm_s:g} s after Enter")
             self.agent.press(b"\r")

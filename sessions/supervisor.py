@@ -206,15 +206,15 @@ class Supervisor:
     def status(self) -> Status:
         """Everything a viewer needs to know."""
         experiments, sitter = self.experiments, self.babysitter
-        running, detection = experiments.running, sitter.detection
+        running, detection = experiments.running, sitter.watcher.detection
         return Status(
             session=self.session.id,
             agent=self.spec.agent,
             lab=self.spec.lab,
             phase=self.phase,
             phase_reason=self.phase_reason,
-            state=sitter.state,
-            state_since=sitter.state_since,
+            state=sitter.watcher.state,
+            state_since=sitter.watcher.state_since,
             rule="" if detection is None else detection.rule,
             evidence="" if detection is None else detection.evidence,
             running=None if running is None else asdict(running),

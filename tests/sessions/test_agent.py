@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
 
 async def _seen(agent: Agent, *, busy: bool) -> None:
     """Wait until the process tree says so."""
-    while agent.view(time.monotonic(), None, tree=True).busy_children is not busy:
+    while agent.view(time.monotonic(), None, datetime.now(UTC), tree=True).busy_children is not busy:
         await asyncio.sleep(0.02)
 
 
