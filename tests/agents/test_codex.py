@@ -17,11 +17,17 @@ from tests.agents.session import AgentSession, agent_session, now
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(240), needs("codex")]
 
-# As a person's: our model alone, who gives up soon, and a hook and a notification of her own.
+# As a person's: our model alone, who gives up soon, and a notification and a hook of her own, which she has reviewed.
 CONFIG = """
 model = "scripted"
 model_provider = "local"
 notify = ["sh", "-c", "echo notified >> $HOME/notified"]
+
+[[hooks.Stop]]
+hooks = [{{type = "command", command = "echo stopped >> $HOME/stopped"}}]
+
+[hooks.state."{home}/.codex/config.toml:stop:0:0"]
+trusted_hash = "sha256:d43900caa0855ebd2b393a07dbb30a9f36f3e13e10fae117383cf462d0eca457"
 
 [model_providers.local]
 name = "local"
@@ -46,7 +52,7 @@ def codex() -> Iterator[Driven]:
     with responses_api(model) as port, agent_session("codex", {"LOCAL_KEY": "dummy"}) as session:
         settings = session.home / ".codex"
         settings.mkdir()
-        (settings / "config.toml").write_text(CONFIG.format(port=port))
+        (settings / "config.toml").write_text(CONFIG.format(port=port, home=session.home))
         yield Driven("codex", session, model)
 
 
@@ -70,14 +76,17 @@ def stand_in(session: AgentSession, program: str) -> Path:
 
 
 def test_a_model_that_stops_after_every_experiment_is_kept_going_to_the_end(codex: Driven) -> None:
-    """Five real experiments without a person; the person's notifications go on, and nothing of hers is written."""
+    """Five real experiments without a person; her own hook and notification go on, and nothing of hers is written."""
+    settings = codex.session.home / ".codex" / "config.toml"
+    before = settings.read_text()
     session = scenes.five_experiments(codex)
     assert session.journal("conversation")[0]["session"]
-    assert "asking" not in session.states()  # its hooks are trusted, its folder too
+    assert "asking" not in session.states()  # our hooks are trusted, and the folder
+    assert (session.home / "stopped").read_text().splitlines() == ["stopped"] * 5
     assert "notified" in (session.home / "notified").read_text()
-    settings = (session.home / ".codex" / "config.toml").read_text()
-    assert "projects" not in settings
-    assert "hooks" not in settings
+    added = settings.read_text().removeprefix(before)  # Codex notes what it has shown to her
+    assert "projects" not in added
+    assert "hooks" not in added
 
 
 @pytest.mark.parametrize("trouble", [Refuse(429), Refuse(401), Drop()], ids=str)
