@@ -74,7 +74,7 @@ class AgentLog:
         self._foreign: set[str] = set()
         self._past: set[str] = set()  # what named a conversation that is over
         self._found_at = self._kept_at = float("-inf")
-        self._unkept = self._told = False
+        self._unkept = self._unread = self._told = False
         if read is not None:
             with contextlib.suppress(OSError, *_BROKEN):  # then it is all read again
                 self._restore(read, json.loads(kept.read_bytes()))
@@ -110,17 +110,18 @@ class AgentLog:
         if self._read is None:
             return False
         before, changed, spent = self.identity, False, 0
-        lively = list(self._logs)[-_LIVELY:]
-        if thoroughly or now - self._found_at >= _FIND_EVERY_S:
+        find = thoroughly or now - self._found_at >= _FIND_EVERY_S
+        if find:
             self._found_at = now
             self._find(self._read)
-            lively = list(self._logs)
+        lively = list(self._logs)[0 if find or self._unread else -_LIVELY :]
+        self._unread = False
         for path in reversed(lively):
             log = self._logs[path]
             changed |= self._look(self._read, path, log)
             spent += log.read
             if spent >= CHUNK:
-                self._found_at = float("-inf")  # the next poll looks at the rest
+                self._unread = True
                 break
         changed |= before != self.identity
         self._unkept |= changed

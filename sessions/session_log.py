@@ -17,7 +17,7 @@ from typing import Final
 
 from harness.result import Record
 
-CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 19
 """Bytes that one call reads at most, and of the longest line that is looked at."""
 
 _MOST_FILES: Final = 1000
