@@ -1,7 +1,8 @@
 """Reads `prices.toml` in the person's configuration directory: what the models cost that her agents use.
 
 Without it a cost is known only where the agent's own log gives one. We ship no prices: they change, and differ by
-contract. In dollars per million tokens; the first entry whose pattern is found in the model's name holds.
+contract. In dollars per million tokens; the first entry whose pattern is found in the model's name holds, so that a
+last one with `model = ''` holds for all others. As long as a model has no price, the sum has none.
 
     [[price]]
     model = '^gpt-5'

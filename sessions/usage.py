@@ -34,6 +34,11 @@ class Usage(Record):
         """All of them."""
         return self.input + self.output
 
+    @property
+    def dollars(self) -> float | None:
+        """What all of them cost; None where that is not known of some, and where there are none."""
+        return None if self.unpriced or not self.tokens else self.cost
+
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             self.input + other.input,

@@ -27,6 +27,13 @@ def test_what_came_since_is_the_sum_less_what_was(before: Usage, more: Usage) ->
     assert before - (before + more) == Usage()
 
 
+def test_dollars_are_known_of_all_or_not_at_all() -> None:
+    """A sum of which a part has no known cost has none, and neither has nothing."""
+    assert Usage(input=5, cost=2.0).dollars == 2.0
+    assert Usage(input=5, unpriced=1, cost=2.0).dollars is None
+    assert Usage().dollars is None
+
+
 def test_tokens_are_what_was_read_and_written() -> None:
     """Cached tokens are part of the input and count once."""
     assert Usage(input=10, cached=8, written=1, output=5).tokens == 15
