@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions.log_entry import entries_of, entry_of
@@ -158,6 +158,7 @@ def test_a_session_id_that_could_be_something_else_is_none(good: LogFormat, sess
     assert not entry_of(good, {"head": {"id": session}}).session
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=50).map(lambda text: json.dumps({"kind": text}).encode()))
 def test_no_line_is_an_error(line: bytes) -> None:
     """Whatever bytes a line has, it is an entry or none."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import asdict
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions.tally import Counted, Tally
@@ -14,12 +14,14 @@ _costs = st.integers(0, 1000).map(float)
 _usages = st.builds(Usage, _counts, _counts, _counts, _counts, _counts, _costs)
 
 
+@settings(deadline=None)
 @given(st.lists(_usages, max_size=6).flatmap(lambda them: st.tuples(st.just(them), st.permutations(them))))
 def test_a_sum_knows_no_order(given_: tuple[list[Usage], list[Usage]]) -> None:
     """However usages are added up, the sum is the same."""
     assert sum(given_[0], Usage()) == sum(given_[1], Usage())
 
 
+@settings(deadline=None)
 @given(_usages, _usages)
 def test_what_came_since_is_the_sum_less_what_was(before: Usage, more: Usage) -> None:
     """Taking away what was used before leaves what was used since."""
@@ -39,6 +41,7 @@ def test_tokens_are_what_was_read_and_written() -> None:
     assert Usage(input=10, cached=8, written=1, output=5).tokens == 15
 
 
+@settings(deadline=None)
 @given(st.lists(_usages, min_size=1, max_size=6))
 def test_each_experiment_uses_what_no_other_has(steps: list[Usage]) -> None:
     """Experiment by experiment, the differences are the steps, and together they are the session's whole."""
@@ -83,6 +86,7 @@ def test_the_first_price_that_fits_holds_and_the_logs_own_cost_wins() -> None:
     assert prices.usage_of({}) == Usage()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), _usages), max_size=20))
 def test_entries_with_the_same_id_count_once(entries: list[tuple[str, str, Usage]]) -> None:
     """Of entries with the same id the last one holds, whatever model it names."""
@@ -96,6 +100,7 @@ def test_entries_with_the_same_id_count_once(entries: list[tuple[str, str, Usage
         assert (found.input, found.output) == (sum(one.input for one in held), sum(one.output for one in held))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 10**9), min_size=2, max_size=10))
 def test_a_sum_so_far_counts_what_it_grew_by(steps: list[int]) -> None:
     """A cumulative log is worth its last sum; what follows a sum that has become smaller is added to what was."""
