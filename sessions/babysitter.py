@@ -5,14 +5,13 @@ The one place where judgements become keystrokes. It has the clock and the effec
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, Protocol
 
 from tzlocal import get_localzone
 
 from harness.text import one_line
-from sessions import policy
+from sessions.actions import Alert, Answer, Finish, Interrupt, Kind, Nothing, Park, Refresh, Relaunch, Submit
 from sessions.agent import Agent
 from sessions.agent_log import AgentLog
 from sessions.bounds import Limits, reached
@@ -20,15 +19,18 @@ from sessions.detector import Detection
 from sessions.experiments import Experiments
 from sessions.explanation import Explanation, explain
 from sessions.journal import Journal
+from sessions.keyboard import Keyboard
 from sessions.launches import Launches
 from sessions.looking import pause_s
 from sessions.nudge_queue import NudgeQueue
 from sessions.person import Person
+from sessions.policy import decide, forgiven
 from sessions.profile import Profile
 from sessions.prompter import Prompter
 from sessions.pty import PtyError
 from sessions.quiet_hours import QuietHours
 from sessions.signals import Identity, heard
+from sessions.situation import Memory, Situation
 from sessions.spec import SessionSpec
 from sessions.standing import BASELINE
 from sessions.states import AgentState, Phase
@@ -67,8 +69,7 @@ class Babysitter:
         agent: its process and terminal.
         watcher: what it is doing.
         holding: why nothing is typed now, and until when on the monotonic clock, if that is known.
-        nudges: submissions so far, the first brief and the person's own left out.
-        last_nudge, last_nudge_at: the last of them, one line, and when, in seconds since the epoch.
+        keyboard: what we type to it.
         alert: what the person should look at.
         person: what a person has typed, wants typed, and whether she has the wheel.
         launches: its launches, and which of its own conversations is ours.
@@ -88,10 +89,8 @@ class Babysitter:
     ) -> None:
         self.agent = agent
         self.watcher = Watcher(profile, agent, journal, self._state_changed)
-        self.holding = policy.Nothing("")
-        self.nudges = 0
-        self.last_nudge = ""
-        self.last_nudge_at = 0.0
+        self.holding = Nothing("")
+        self.keyboard = Keyboard(profile, agent, journal, self.watcher)
         self.alert = ""
         self.launches = Launches(spec, profile, session, journal, prompter, agent, agent_log)
         self._profile = profile
@@ -109,9 +108,8 @@ class Babysitter:
             max_tokens=spec.max_tokens,
             answer_approvals=spec.answer_approvals,
         )
-        self._memory = policy.Memory()
+        self._memory = Memory()
         self._told = {BASELINE, *(one.number for one in experiments.records)}
-        self._effect: asyncio.Task[None] | None = None
         self._stirred = False
         self._awake = asyncio.Event()
         self.person = Person(NudgeQueue(session.nudges), agent, journal, self._person_acts)
@@ -128,8 +126,7 @@ class Babysitter:
 
     async def hang_up(self) -> None:
         """End the agent."""
-        if self._effect is not None:
-            self._effect.cancel()
+        self.keyboard.stop()
         await self.launches.end(politely=self.watcher.state is AgentState.WAITING)
 
     # What the agent itself reports.
@@ -177,7 +174,7 @@ class Babysitter:
 
     def forgive(self) -> None:
         """A person said "resume": count nudges anew, drop the alert."""
-        self._memory = policy.forgiven(self._memory)
+        self._memory = forgiven(self._memory)
         self.alert = self.agent.trouble = ""
         self.wake()
 
@@ -199,7 +196,7 @@ class Babysitter:
             self.watcher.look()
             if self.agent.trouble and self.alert != self.agent.trouble:
                 self._call(self.agent.trouble)
-            if self._effect is None or self._effect.done():
+            if not self.keyboard.busy:
                 self._act()
             await self._pause()
 
@@ -222,8 +219,8 @@ class Babysitter:
         except TimeoutError:
             pass
 
-    def _situation(self) -> policy.Situation:
-        return policy.Situation(
+    def _situation(self) -> Situation:
+        return Situation(
             detection=self.watcher.detection or Detection(AgentState.STARTING, time.monotonic()),
             phase=self._host.phase,
             pending=self._experiments.running is not None or self._experiments.queued > 0,
@@ -238,14 +235,14 @@ class Babysitter:
             wall=time.time(),
             quiet_s=self.quiet_s,
             hours=self._host.hours,
-            nudges=self.nudges,
+            nudges=self.keyboard.nudges,
             tokens=self._host.tokens,
         )
 
     @property
     def bound(self) -> str:
         """Which bound of its own the session has reached, in words; empty where none."""
-        return reached(self._limits, self._experiments.total, self._host.hours, self.nudges, self._host.tokens)
+        return reached(self._limits, self._experiments.total, self._host.hours, self.keyboard.nudges, self._host.tokens)
 
     @property
     def quiet_s(self) -> float | None:
@@ -258,41 +255,35 @@ class Babysitter:
 
     def _act(self) -> None:
         now = time.monotonic()
-        action, self._memory = policy.decide(self._memory, self._situation(), self._limits, now)
-        if isinstance(action, policy.Nothing):
+        action, self._memory = decide(self._memory, self._situation(), self._limits, now)
+        if isinstance(action, Nothing):
             self._hold(action)
             return
-        self._hold(policy.Nothing(""))
-        why = self.watcher.why(now)
+        self._hold(Nothing(""))
         match action:
-            case policy.Submit(kind):
-                self._submit(kind, why)
-            case policy.Answer(keys):
-                self._journal.add("answered", keys=keys, **why)
-                self.agent.press(keys.encode())
-            case policy.Interrupt(reason):
-                self._journal.add("interrupted", reason=reason, **why)
-                self.agent.press(self._profile.interrupt.encode())
-            case policy.Refresh(reason):
-                self._journal.add("refreshed", reason=reason, **why)
-                self._do(self._refresh())
-            case policy.Relaunch(reason):
+            case Submit(kind):
+                self.keyboard.prompt(kind, self._words(kind))
+                self._host.changed()
+            case Answer(keys):
+                self.keyboard.answer(keys)
+            case Interrupt(reason):
+                self.keyboard.interrupt(reason)
+            case Refresh(reason):
+                self._journal.add("refreshed", reason=reason, **self.watcher.why(now))
+                self.keyboard.carry_out(self._refresh())
+            case Relaunch(reason):
                 self._relaunch(reason)
-            case policy.Park(reason):
+            case Park(reason):
                 self._park(reason)
-            case policy.Finish(reason):
+            case Finish(reason):
                 self._host.set_phase(Phase.FINISHED, reason)
-            case policy.Alert(reason):
+            case Alert(reason):
                 self._call(reason)
 
-    def _hold(self, nothing: policy.Nothing) -> None:
+    def _hold(self, nothing: Nothing) -> None:
         before, self.holding = self.holding, nothing
         if before.reason != nothing.reason:
             self._host.changed()
-
-    def _do(self, effect: Coroutine[Any, Any, None]) -> None:
-        """Carry out what takes a while; nothing else is decided meanwhile."""
-        self._effect = asyncio.get_running_loop().create_task(effect)
 
     def _relaunch(self, reason: str) -> None:
         try:
@@ -306,7 +297,7 @@ class Babysitter:
         if self._profile.fresh:
             self.launches.forget()
             self.launches.brief_pending = True
-            await self._type(self._profile.fresh)
+            await self.keyboard.submit(self._profile.fresh)
             return
         try:
             await self.launches.launch_afresh()
@@ -323,29 +314,10 @@ class Babysitter:
         self._journal.add("alert", reason=self.alert)
         self._host.changed()
 
-    def _submit(self, kind: policy.Kind, why: dict[str, Any]) -> None:
-        text = self._words(kind)
-        self._journal.add("nudge", what=kind, text=one_line(text, 2000), state=self.watcher.state, **why)
-        if kind not in {"brief", "person"}:
-            self.nudges += 1
-        if kind != "brief":
-            self.last_nudge, self.last_nudge_at = one_line(text, 120), time.time()
-        self._host.changed()
-        self.watcher.forget_report()
-        self._do(self._type(text))
-
-    def _words(self, kind: policy.Kind) -> str:
+    def _words(self, kind: Kind) -> str:
         if kind == "person":
             return self.person.queue.pop()
         if kind == "brief":
             self.launches.brief_pending = False
         self._told.update(one.number for one in self._experiments.records[-1:])  # every prompt of ours says it
         return self._prompter.words(kind)
-
-    async def _type(self, text: str) -> None:
-        """Submit a text; press Enter once more if the agent shows no sign of having read it."""
-        profile = self._profile
-        read = await self.agent.submit(text, profile.paste_delay_s, profile.confirm_s)
-        if not read and self.watcher.state is AgentState.WAITING:
-            self._journal.add("enter again", reason=f"no sign of work {profile.confirm_s:g} s after Enter")
-            self.agent.press(b"\r")

@@ -10,10 +10,12 @@ from itertools import combinations
 from typing import Any, Final, NamedTuple
 
 from harness.result import Record
+from sessions.actions import Nothing, Refresh, Relaunch, Submit
 from sessions.bounds import Limits
 from sessions.detector import Detection, View, seen
-from sessions.policy import Memory, Nothing, Refresh, Relaunch, Situation, Submit, decide, forgiven
+from sessions.policy import decide, forgiven
 from sessions.profile import Profile
+from sessions.situation import Memory, Situation
 from sessions.states import AgentState, Phase
 
 _MOST_CHANGES: Final = 3

@@ -10,155 +10,17 @@ carries an action out before it asks again, and asks again whenever something ch
 - Progress is a new experiment, not new text. Without one the words change, then the context, then the session parks.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
+from sessions.actions import Action, Alert, Answer, Finish, Interrupt, Nothing, Park, Refresh, Relaunch, Submit
 from sessions.bounds import Limits, reached
 from sessions.detector import STALLED, Detection
-from sessions.profile import AtOnce
+from sessions.situation import Memory, Situation
 from sessions.states import AgentState, Phase
-
-Kind = Literal["brief", "nudge", "insist", "result", "limit_over", "person"]
 
 # Approvals may be queued behind each other: a question that stays is answered so often, then the person is called.
 MAX_ANSWERS: Final = 3
-
-
-@dataclass(frozen=True)
-class Situation:
-    """Everything that the decision depends on.
-
-    Attributes:
-        detection: what the agent does.
-        phase: what the session does.
-        pending: whether an experiment (or the baseline) runs or is queued.
-        experiments: how many were judged, the baseline left out.
-        result_untold: whether a verdict is known that the agent has not been told.
-        person_nudges: what the person asked to have typed, the oldest first.
-        urgent: whether the first of them is to reach the agent at once.
-        at_once: how that is done with this agent.
-        brief_pending: whether the first prompt must still be typed to this launch of the agent.
-        wheel_held: whether a person types to the agent directly.
-        typed_at: when she last did, on the clock of `now`; None: never.
-        wall: seconds since the epoch.
-        quiet_s: seconds until the quiet hours end; None: there are none now.
-        hours: for how long the session has been supervised.
-        nudges: how many were typed, the first brief and the person's own left out.
-        tokens: how many the agent has used, as far as its log says.
-    """
-
-    detection: Detection
-    phase: Phase = Phase.RUNNING
-    pending: bool = False
-    experiments: int = 0
-    result_untold: bool = False
-    person_nudges: tuple[str, ...] = ()
-    urgent: bool = False
-    at_once: AtOnce = "interrupt"
-    brief_pending: bool = False
-    wheel_held: bool = False
-    typed_at: float | None = None
-    wall: float = 0.0
-    quiet_s: float | None = None
-    hours: float = 0.0
-    nudges: int = 0
-    tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the policy remembers from one decision to the next. A new session starts with `Memory()`.
-
-    Attributes:
-        submitted_at: when text was last submitted.
-        idle_nudges: nudges and relaunches since the last new experiment or person's word.
-        retries: tries since an API error or a usage limit began, and no turn ended well.
-        experiments: judged when last looked.
-        relaunched_at: when the agent was relaunched lately.
-        interrupted_at: when its turn was last interrupted.
-        question: `since` of the question that was last answered.
-        answers: how often it was answered.
-        answered_at: when it last was.
-        alerted: what the person was last called for, so that she is called once.
-    """
-
-    submitted_at: float | None = None
-    idle_nudges: int = 0
-    retries: int = 0
-    experiments: int = 0
-    relaunched_at: tuple[float, ...] = ()
-    interrupted_at: float | None = None
-    question: float | None = None
-    answers: int = 0
-    answered_at: float = 0.0
-    alerted: tuple[AgentState, float] | None = None
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """Do nothing, and why; look again at `until` even if nothing changes."""
-
-    reason: str
-    until: float | None = None
-
-
-@dataclass(frozen=True)
-class Submit:
-    """Type a text and Enter. "person": the first of `Situation.person_nudges`."""
-
-    kind: Kind
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Send the keys of the profile's safe answer."""
-
-    keys: str
-
-
-@dataclass(frozen=True)
-class Interrupt:
-    """End the agent's turn, with the profile's keys for that."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Refresh:
-    """Let the agent begin in a fresh context, with the brief and a summary of the results."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Relaunch:
-    """Start the agent again: it has ended."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Park:
-    """Stop nudging and wait for the person."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Finish:
-    """The session has reached what it was bounded by."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Alert:
-    """Call the person; the session goes on."""
-
-    reason: str
-
-
-Action = Nothing | Submit | Answer | Interrupt | Refresh | Relaunch | Park | Finish | Alert
 
 
 def forgiven(memory: Memory) -> Memory:

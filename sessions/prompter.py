@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sessions.actions import Kind
 from sessions.experiments import Experiments
-from sessions.policy import Kind
 from sessions.prompts import Prompts
 from sessions.spec import SessionSpec
 from sessions.standing import BASELINE

@@ -11,13 +11,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from harness.text import one_line
-from sessions import policy
+from sessions import actions
 from sessions.bounds import Limits
 from sessions.cast import Event, parse_size
 from sessions.detector import STALLED_S, Detection, View, detect
 from sessions.looking import LOOK_S, pause_s, quiet_spans
+from sessions.policy import decide
 from sessions.profile import Profile
 from sessions.screen import Screen
+from sessions.situation import Memory, Situation
 from sessions.states import AgentState, Phase
 
 # After the last event, so that a stop at the end is found.
@@ -90,7 +92,7 @@ class _Player:
         self._hidden = hidden
         self._longest_quiet_s = max(quiet_spans(profile), default=0.0)
         self._detection: Detection | None = None
-        self._memory = policy.Memory()
+        self._memory = Memory()
         self._phase = Phase.RUNNING
         self._turns = self._nudges = 0
         self._brief_pending = True
@@ -183,7 +185,7 @@ class _Player:
         if now < self._typing_until:
             self._until = self._typing_until
             return
-        situation = policy.Situation(
+        situation = Situation(
             detection=detection,
             phase=self._phase,
             experiments=self._turns,
@@ -192,31 +194,31 @@ class _Player:
             hours=now / 3600,
             nudges=self._nudges,
         )
-        action, self._memory = policy.decide(self._memory, situation, self._limits, now)
+        action, self._memory = decide(self._memory, situation, self._limits, now)
         self._until = now + LOOK_S  # an action is looked after
-        if isinstance(action, policy.Nothing):
+        if isinstance(action, actions.Nothing):
             self._until = action.until
             return
         name = self._carry_out(action)
         evidence = one_line(getattr(action, "reason", detection.evidence))
         yield Step(round(now, 3), detection.state, name, detection.rule, evidence)
 
-    def _carry_out(self, action: policy.Action) -> str:
+    def _carry_out(self, action: actions.Action) -> str:
         """Remember what was done; its name."""
         match action:
-            case policy.Submit("brief"):
+            case actions.Submit("brief"):
                 self._brief_pending = False
                 return "brief"
-            case policy.Submit():
+            case actions.Submit():
                 self._nudges += 1
                 return "nudge"
-            case policy.Relaunch():
+            case actions.Relaunch():
                 self._relaunched()
-            case policy.Refresh():
+            case actions.Refresh():
                 self._brief_pending = True
-            case policy.Park():
+            case actions.Park():
                 self._phase = Phase.PARKED
-            case policy.Finish():
+            case actions.Finish():
                 self._phase = Phase.FINISHED
             case _:
                 pass

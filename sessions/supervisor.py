@@ -87,7 +87,7 @@ class Supervisor:
             self,
         )
         before = read_status(session)  # the session's nudges and hours, not this process's
-        self.babysitter.nudges = 0 if before is None else before.nudges
+        self.babysitter.keyboard.nudges = 0 if before is None else before.nudges
         self._hours_before = 0.0 if before is None else before.hours
         self.server = Server(session.socket, session.id, Requests(self, self._stopping.set).handle)
         self.server.on_gone = self._peer_gone
@@ -201,7 +201,7 @@ class Supervisor:
         return self.agent_log.usage
 
     def _spent(self) -> Spent:
-        return Spent(self.hours, self.babysitter.nudges, self.tokens)
+        return Spent(self.hours, self.babysitter.keyboard.nudges, self.tokens)
 
     def status(self) -> Status:
         """Everything a viewer needs to know."""
@@ -224,9 +224,9 @@ class Supervisor:
             best_number=experiments.best_number,
             kept=experiments.kept,
             total=experiments.total,
-            nudges=sitter.nudges,
-            last_nudge_at=sitter.last_nudge_at,
-            last_nudge=sitter.last_nudge,
+            nudges=sitter.keyboard.nudges,
+            last_nudge_at=sitter.keyboard.last_nudge_at,
+            last_nudge=sitter.keyboard.last_nudge,
             alert=self._alert(),
             viewers=len(self.server.viewers),
             wheel=sitter.person.wheel is not None,

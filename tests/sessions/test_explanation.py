@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sessions.bounds import Limits
 from sessions.detector import Detection, View
 from sessions.explanation import explain, would
-from sessions.policy import Memory, Situation
 from sessions.profiles import load_profile
 from sessions.reset_time import Reset
+from sessions.situation import Memory, Situation
 from sessions.states import AgentState, Phase
 
 _LIMITS = Limits()

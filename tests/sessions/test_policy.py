@@ -7,27 +7,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from sessions.actions import Action, Alert, Answer, Finish, Interrupt, Nothing, Park, Refresh, Relaunch, Submit
 from sessions.bounds import Limits
 from sessions.detector import STALLED, Detection
-from sessions.policy import (
-    MAX_ANSWERS,
-    Action,
-    Alert,
-    Answer,
-    Finish,
-    Interrupt,
-    Memory,
-    Nothing,
-    Park,
-    Refresh,
-    Relaunch,
-    Situation,
-    Submit,
-    decide,
-    forgiven,
-)
+from sessions.policy import MAX_ANSWERS, decide, forgiven
 from sessions.profile import AtOnce
 from sessions.reset_time import Reset
+from sessions.situation import Memory, Situation
 from sessions.states import AgentState, Phase
 
 _LIMITS = Limits()
