@@ -239,7 +239,7 @@ class Supervisor:
             resets_at=None if detection is None or detection.reset is None else round(detection.reset.at),
             hours=round(self.hours, 2),
             tokens=self.tokens,
-            cost=self.agent_log.usage.cost,
+            cost=self.agent_log.usage.dollars,
             agent_session=sitter.launches.conversation.identity.session,
             recording=self.recorder is not None and not self.recorder.trouble,
         )
