@@ -182,15 +182,22 @@ class Agent:
     async def submit(self, text: str, paste_delay_s: float, confirm_s: float) -> bool:
         """Type a text and Enter; whether the agent showed, within `confirm_s`, that it has read them."""
         data = clean(text).strip().encode()
+        version = self._screen.version
         if self._screen.bracketed_paste:
             self.press(_PASTE[0] + data + _PASTE[1])
         else:  # without the mode a newline is an Enter
             self.press(b" ".join(data.split()))
+        # The delay counts from the echo: an agent too busy to draw it would read both at once, and take Enter for text.
+        await self._draws_within(confirm_s, version)
         await asyncio.sleep(paste_delay_s)
         self.prompted()
-        version = self._screen.version  # with the text's own echo in it
+        version = self._screen.version
         self.press(b"\r")
-        deadline = time.monotonic() + confirm_s
+        return await self._draws_within(confirm_s, version)
+
+    async def _draws_within(self, seconds: float, version: int) -> bool:
+        """Whether the agent shows something newer than that version within `seconds`."""
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             await asyncio.sleep(_ECHO_S)
             if self._screen.version != version:
