@@ -118,6 +118,44 @@ def test_retries_are_work() -> None:
     assert (found.state, found.rule) == (AgentState.WORKING, "retrying")
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (
+            " Claude Code'll be able to read, edit, and execute files here.",
+            " ❯ 1. Yes, I trust this folder",
+            "   2. No, exit",
+        ),
+        (" Do you want to proceed?", " ❯ 1. Yes", "   2. Yes, and don't ask again for", "      touch x in", "   3. No"),
+    ],
+)
+def test_yes_is_the_safe_answer_where_it_is_chosen(rows: tuple[str, ...]) -> None:
+    """Trust and approvals are answered with Enter where "Yes" is the chosen entry; another is left to the person."""
+    footer = " Enter to confirm · Esc to cancel"
+    found = seen(*rows, footer)
+    assert (found.state, found.answer) == (AgentState.ASKING, "\r")
+    moved = seen(*(row.replace(" ❯ 1", "   1").replace("  2.", "❯ 2.") for row in rows), footer)
+    assert (moved.state, moved.answer) == (AgentState.ASKING, None)
+
+
+def test_agents_in_the_background_are_work() -> None:
+    """A turn that has ended but waits for agents of its own goes on, also where no title says so."""
+    rows = (
+        "✻ Waiting for 2 background agents to finish",
+        *COMPOSER,
+        "  ● main",
+        "  ◯ general-purpose  Sub",
+        "  ◯ other",
+    )
+    assert seen(*rows, title="").rule == "background agents"
+
+
+def test_work_is_seen_without_a_title() -> None:
+    """Its footer says that a turn goes on where the title is switched off."""
+    found = seen("✶ Baking… (2s)", *COMPOSER[:3], "  ⏵⏵ accept edits on · esc to interrupt · ← for agents", title="")
+    assert (found.state, found.rule) == (AgentState.WORKING, "can be interrupted")
+
+
 def test_what_a_tool_printed_is_not_believed() -> None:
     """A file or a log that quotes every sentence that means something changes nothing."""
     quoted = [

@@ -137,6 +137,39 @@ def test_an_unknown_menu_calls_the_person() -> None:
     assert (found.state, found.answer) == (AgentState.ASKING, None)
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (
+            "Allow execution of [Shell]?",
+            "",
+            "● 1. Allow once",
+            "  2. Allow for this session",
+            "  3. No, suggest changes (esc)",
+        ),
+        (
+            "Do you trust the files in this folder?",
+            "● 1. Trust folder (x)",
+            "  2. Trust parent folder",
+            "  3. Don't trust",
+            "",
+        ),
+    ],
+)
+def test_the_chosen_first_entry_is_the_safe_answer(entries: tuple[str, ...]) -> None:
+    """Trust and approvals are answered with Enter where "once" or "this folder" is chosen; a menu in history is not."""
+    found = seen(*box(*entries))
+    assert (found.state, found.answer) == (AgentState.ASKING, "\r")
+    assert seen(*box(*entries), *composer()).state is AgentState.WAITING
+
+
+def test_work_is_seen_without_a_title() -> None:
+    """The row above the composer says that a turn goes on where the title is switched off."""
+    rows = [*composer()]
+    rows[0] = " ⠹ Thinking... (esc to cancel, 2s)                                          ? for shortcuts"
+    assert seen("✦ x", *rows, title="").rule == "can be cancelled"
+
+
 def test_work_in_the_background_goes_on_after_the_turn() -> None:
     """A process that the footer counts is work, though the title is at rest."""
     found = seen("✦ It runs.", *composer(above=" YOLO Ctrl+Y                              1 Background process"))
