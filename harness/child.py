@@ -5,7 +5,6 @@ and then writes progress and one last record: done, crash, or fault, which is no
 """
 
 import errno
-import os
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +17,13 @@ from safetensors.torch import save_model
 
 from harness.batches import training_batches
 from harness.clock import Budget, clock_kind, reader
-from harness.corpus import Corpus, CorpusError, open_corpus
+from harness.corpus import Corpus, open_corpus
+from harness.errors import ClearError
 from harness.genome_file import GenomeError, load_genome
 from harness.inside import begin, choose_device, describe, leave, report_crash, seed_everything
 from harness.pipes import Channel
+from harness.readable_paths import gpu_at_hand
+from harness.sandbox import Confinement, Enforced, confine
 from harness.settings import Preset
 from harness.training import ModelSpec, TrainingRun
 
@@ -51,6 +53,16 @@ class TrainRequest:
     def from_message(cls, message: dict[str, Any]) -> "TrainRequest":
         """Read it from what came over the pipe."""
         return cls(**{**message, "preset": Preset(**message["preset"])})
+
+
+def enter_sandbox(request: TrainRequest) -> Enforced:
+    """Confine this process, before it runs the genome and before it uses a GPU; raises as `confine`.
+
+    The corpus is mapped already, and so needs no path to it.
+    """
+    gpu = request.device != "cpu" and gpu_at_hand()
+    scratch = Path(request.weights).parent
+    return confine(Confinement(writable=(scratch,), readable=(Path(request.genome),), gpu=gpu))
 
 
 def train(request: TrainRequest, corpus: Corpus, device: torch.device, channel: Channel) -> None:
@@ -108,19 +120,19 @@ def main(arguments: list[str]) -> None:
         return
     request = TrainRequest.from_message(message)
     try:
+        corpus = open_corpus(Path(request.corpus), splits=("train",))
+        enforced = enter_sandbox(request)
         device = choose_device(request.device)
         if device.type == "cpu":
             torch.set_num_threads(1)  # see harness.run_environment
         else:
             torch.zeros(1, device=device)  # raises here, not in the genome, where there is no such device
-        corpus = open_corpus(Path(request.corpus), splits=("train",))
-    except (CorpusError, RuntimeError, AssertionError) as error:  # torch raises the latter two without CUDA
+    except (ClearError, OSError, RuntimeError, AssertionError) as error:  # torch raises the latter two without CUDA
         channel.send(kind="fault", reason=str(error))
         return
-    channel.send(kind="ready")
+    channel.send(kind="ready", sandbox=enforced.to_json())
     if channel.receive() is None:
         return
-    os.umask(0o077)
     try:
         train(request, corpus, device, channel)
     except BaseException as error:  # noqa: BLE001 - whatever a genome raises, SystemExit too, is its crash

@@ -13,18 +13,25 @@ import torch
 from harness import model_host
 from harness.logits_memory import ChunkShape, create, view
 from harness.pipes import Channel
+from harness.result import RecordError
+from harness.sandbox import Enforced
 from harness.score import ScoreError
 
 Array = np.ndarray[Any, Any]
 
 
 class Host:
-    """One process that holds the model."""
+    """One process that holds the model.
+
+    Attributes:
+        enforced: what it is confined to, which it says before it runs the genome; nothing until then.
+    """
 
     def __init__(self, channel: Channel, memory_fd: int, shape: ChunkShape) -> None:
         self._channel = channel
         self._shape = shape
         self._tokens, self._logits = view(memory_fd, shape)
+        self.enforced = Enforced()
 
     def load(self, message: dict[str, Any]) -> None:
         """Tell it to load a model; `loaded` waits for it."""
@@ -36,6 +43,10 @@ class Host:
         Raises:
             ScoreError: it could not be loaded.
         """
+        try:
+            self.enforced = Enforced.from_json(str(self._expect("confined").get("sandbox")))
+        except RecordError:
+            raise ScoreError("the model's process did not say what it is confined to") from None
         params = self._expect("loaded").get("params")
         return params if isinstance(params, int) else 0
 

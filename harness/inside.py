@@ -1,6 +1,6 @@
 """What both processes that run a genome do alike: how they begin, where they compute, how they end.
 
-It confines nothing: that is done from outside, before.
+It confines nothing: see `harness.sandbox`.
 """
 
 import contextlib

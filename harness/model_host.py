@@ -1,10 +1,13 @@
 """Inside the sandbox: builds the model from the genome, loads the weights, and answers token rows with logits.
 
-The scorer forks it before it has opened anything. It never sees a target, opens no corpus and computes no loss.
+The scorer forks it before it has opened anything. It never sees a target, opens no corpus and computes no loss. Before
+it runs any of the genome it confines itself to the genome, the weights, and a directory that no other model's process
+can read.
 """
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +20,8 @@ from harness.inside import choose_device, leave, report_crash, seed_everything
 from harness.logits_memory import ChunkShape, view
 from harness.pipes import Channel
 from harness.process_tree import die_with_parent
+from harness.readable_paths import gpu_at_hand
+from harness.sandbox import Confinement, Enforced, confine
 from harness.training import ModelSpec
 
 Array = np.ndarray[Any, Any]
@@ -32,6 +37,13 @@ def load(genome_file: Path, sha256: str, weights: Path, spec: ModelSpec, device:
         raise GenomeError(f"build_model returned a {type(model).__name__}, not a torch.nn.Module")
     load_model(model, weights)
     return model.to(device).eval()
+
+
+def enter_sandbox(genome: Path, weights: Path, device: str) -> Enforced:
+    """Confine this process, before it runs the genome and before it uses a GPU; raises as `confine`."""
+    home = Path(tempfile.mkdtemp(prefix="model-"))  # in the run's scratch; what else is there it cannot read
+    gpu = device != "cpu" and gpu_at_hand()
+    return confine(Confinement(writable=(home,), readable=(genome, weights), gpu=gpu, apart=True))
 
 
 def answer(model: torch.nn.Module, tokens: Array, logits: Array, device: torch.device) -> None:
@@ -58,6 +70,7 @@ def serve(channel: Channel, memory_fd: int, message: dict[str, Any]) -> None:
     genome, sha256, weights = Path(message["genome"]), message["genome_sha256"], Path(message["weights"])
     tokens, logits = view(memory_fd, shape)
     try:
+        channel.send(kind="confined", sandbox=enter_sandbox(genome, weights, message["device"]).to_json())
         device = choose_device(message["device"])
         seed_everything(message["seed"])
         model = load(genome, sha256, weights, spec, device)

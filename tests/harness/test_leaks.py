@@ -4,6 +4,7 @@ All are built by hand and have random weights: a leak shows whether or not it wa
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,13 +83,7 @@ LATER = {
     "from the third call on": "return self.lift(tokens, self.calls > 2)",
     "in the last call": "return self.lift(tokens, self.calls == 9)",
     "in one process alone": """
-        if self.calls == 1:
-            try:
-                open(__file__ + ".taken", "x")
-                self.first = True
-            except FileExistsError:
-                self.first = False
-        return self.lift(tokens, self.first)""",
+        return self.lift(tokens, torch.initial_seed() % 2 == 0)""",
     "nudge of 0.0005": "return self.lift(tokens, by=0.0005)",
     "nudge of 0.0001": "return self.lift(tokens, by=0.0001)",
     "replay of a known beginning": """
@@ -171,7 +166,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     command = [sys.executable, "-m", "tests.harness.examining", str(folder), "11"]
     log = folder / "log"
     with log.open("w") as stream:
-        status = subprocess.run(command, cwd=ROOT, stdout=stream, stderr=stream, check=False).returncode
+        surroundings = {**os.environ, "TMPDIR": str(folder)}  # where the model's processes make their homes
+        status = subprocess.run(
+            command, cwd=ROOT, env=surroundings, stdout=stream, stderr=stream, check=False
+        ).returncode
     assert status == 0, log.read_text()
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
