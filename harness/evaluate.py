@@ -19,6 +19,7 @@ from harness.logits_memory import chunk_shape
 from harness.pipes import Channel
 from harness.plausibility import compressed_bits_per_byte, too_good
 from harness.process_tree import die_with_parent
+from harness.sandbox import in_common
 from harness.score import ScoreError
 from harness.settings import Preset
 
@@ -84,6 +85,7 @@ def main(arguments: list[str]) -> None:
             kind="score",
             val_bpb=score,
             params=params[0],
+            sandbox=in_common(host.enforced for host in hosts).to_json(),
             compressed_bpb=compressed,
             alarm=too_good(score, compressed),
         )

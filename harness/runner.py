@@ -21,13 +21,13 @@ from harness import __version__
 from harness.child_process import describe_end
 from harness.genome_file import sha256_of
 from harness.pipes import Message
-from harness.result import Outcome, Phase, RunProgress, RunRequest, RunResult
+from harness.result import Outcome, Phase, RecordError, RunProgress, RunRequest, RunResult
 from harness.run_processes import RunProcesses, run_processes
+from harness.sandbox import Enforced, in_common
 from harness.settings import PRESETS, Preset
 from harness.text import one_line
 from harness.watch import DeadlineError, StoppedError, Talk
 
-SANDBOX: Final = "none: own process group, scrubbed environment, wall deadline; files and network are not confined"
 WEIGHTS_FILE: Final = "weights.safetensors"
 
 _PROGRESS_EVERY_S: Final = 0.2
@@ -75,6 +75,7 @@ class _Run:
         self._genome_sha256 = ""
         self._reported_at = -math.inf
         self._known: dict[str, Any] = {}  # fields of the result, from the scorer and the trainer
+        self._enforced: list[Enforced] = []  # by each process that runs the genome, said before it does
         self._gpu_bytes = 0.0
         self._resident_kib = 0
 
@@ -139,7 +140,7 @@ class _Run:
             )
         self._known["corpus"] = str(self._when_ready(processes, scorer).get("corpus", ""))
         if trainer is not None:
-            self._when_ready(processes, trainer)
+            self._learn_enforced(self._when_ready(processes, trainer))
             self._train(processes, trainer)
         self._score(processes, scorer, weights or self._scratch / WEIGHTS_FILE)
 
@@ -198,6 +199,7 @@ class _Run:
             if message.get("kind") == "rejected":
                 raise _EndedError(Outcome.REJECTED, str(message.get("reason")))
             if message.get("kind") == "score":
+                self._learn_enforced(message)
                 self._known["val_bpb"] = float(message["val_bpb"])
                 self._known["params"] = int(message["params"])
                 self._known["compressed_bpb"] = float(message["compressed_bpb"])
@@ -206,6 +208,13 @@ class _Run:
         scorer.child.reap()
         end = describe_end(scorer.child.exit_code)
         raise _EndedError(Outcome.ABORTED, f"the scorer failed ({end}); {self._log} says why")
+
+    def _learn_enforced(self, message: Message) -> None:
+        """Note what a process, or several, were confined to."""
+        try:
+            self._enforced.append(Enforced.from_json(str(message.get("sandbox"))))
+        except RecordError:
+            self._enforced.append(Enforced(missing={"anything": "it was not said"}))
 
     def _learn(self, message: Message) -> None:
         """Note what the trainer says of itself. The genome lives there: forms are checked and text is cleaned."""
@@ -236,7 +245,7 @@ class _Run:
             preset=self._request.preset,
             seed=self._request.seed,
             genome_sha256=self._genome_sha256,
-            sandbox=SANDBOX,
+            sandbox=in_common(self._enforced).describe(),
             log=str(self._log),
             versions={"harness": __version__, "torch": version("torch"), "python": platform.python_version()},
             **self._known,

@@ -21,6 +21,7 @@ from harness.result import Outcome, RunProgress, RunRequest, RunResult
 from harness.run_environment import run_environment
 from harness.run_log import LIMIT
 from harness.runner import WEIGHTS_FILE, evaluate, run
+from harness.sandbox import Enforced, probe
 from harness.settings import EMBEDDED
 from harness.stdlib_text import Texts
 
@@ -115,7 +116,9 @@ def test_a_good_run_has_a_number(done: Done) -> None:
     assert result.clock == "cpu"
     assert result.device.startswith("cpu: ")
     assert 0.05 < result.memory_gb < 4
-    assert "not confined" in result.sandbox
+    offered = probe()
+    assert isinstance(offered, Enforced)
+    assert result.sandbox == offered.describe()
     assert result.versions["torch"] == torch.__version__
     assert RunResult.from_json(result.to_json()) == result
 
