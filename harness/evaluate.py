@@ -71,11 +71,12 @@ def main(arguments: list[str]) -> None:
     message = runner.receive()
     if message is None:
         return
+    share = message.pop("probe_share")
     try:
         for host in hosts:
             host.load({**message, "answer_seed": int(rng.integers(2**31))})
         params = [host.loaded() for host in hosts]
-        score = examination.bits_per_byte(hosts, shape.rows)
+        score = examination.bits_per_byte(hosts, shape.rows, share)
     except ScoreError as error:
         runner.send(kind="crash", reason=str(error))
     except RejectedError as error:
@@ -86,6 +87,7 @@ def main(arguments: list[str]) -> None:
             val_bpb=score,
             params=params[0],
             sandbox=in_common(host.enforced for host in hosts).to_json(),
+            probes=examination.compared,
             compressed_bpb=compressed,
             alarm=too_good(score, compressed),
         )

@@ -20,6 +20,10 @@ LATER_TOKENS: Final = "leaks later tokens"
 OTHER_ROWS: Final = "reads other rows"
 UNSTEADY: Final = "answers the same rows with other logits"
 
+# What bfloat16 makes of a last bit of float32, at the size of usual logits.
+_LARGEST_ROUNDING: Final = 0.1
+_IF_ROUNDING: Final = "; if that is an FFT's rounding, compute in float32 from there on"
+
 
 class RejectedError(Exception):
     """The logits depend on what they must not depend on; the text says on what."""
@@ -55,32 +59,38 @@ class _Suspect:
 class Examination:
     """Rows to score, and the probes among them."""
 
-    def __init__(self, rows: Array, token_bytes: Array, rng: np.random.Generator, share: float = SHARE) -> None:
+    def __init__(self, rows: Array, token_bytes: Array, rng: np.random.Generator) -> None:
         """Prepare to score one model.
 
         Args:
             rows: (N, T + 1) tokens.
             token_bytes: (V,), 0 for special tokens.
             rng: draws the probes; the model must not know its seed.
-            share: of the rows, those that are asked again.
         """
         self._rows = rows
         self._targets = torch.from_numpy(rows[:, 1:].astype(np.int64))
         self._rng = rng
-        self._share = share
         self._splicer = Splicer(rows, rng)
         self._score = Score(rows[:, 1:], token_bytes)
         self._gains: list[float] = []
+        self._compared = 0
 
-    def bits_per_byte(self, hosts: tuple[Host, Host], slots: int) -> float:
+    @property
+    def compared(self) -> int:
+        """Probes that were compared with their rows so far."""
+        return self._compared
+
+    def bits_per_byte(self, hosts: tuple[Host, Host], slots: int, share: float = SHARE) -> float:
         """The score of the model that both processes have loaded, asked for `slots` rows at a time (fewer: all).
+
+        `share` of the rows are asked again, to look for leaks.
 
         Raises:
             ScoreError: the logits are unusable.
             RejectedError: they depend on later tokens, on other rows, on chance or on what was asked before.
         """
         waiting: _Answered | None = None
-        for one in plan(len(self._rows), min(slots, len(self._rows)), self._rng, self._share):
+        for one in plan(len(self._rows), min(slots, len(self._rows)), self._rng, share):
             tokens, cuts = self._questions(one)
             for host, asked in zip(hosts, tokens, strict=True):
                 host.ask(asked)
@@ -115,6 +125,7 @@ class Examination:
             row, probe = (answered.logits[i][slot, :cut] for i in (1 - process, process))
             if (moved := movement(row, probe)) > TOLERANCE:
                 return _Suspect(answered, int(process), int(slot), moved)
+            self._compared += 1
             before, after = (float(nats[i][slot, cut - 1]) for i in (1 - process, process))
             if cut < length and np.isfinite([before, after]).all():
                 self._gains.append(after - before)
@@ -142,7 +153,8 @@ def _accusation(suspect: _Suspect, hosts: tuple[Host, Host]) -> RejectedError:
     whole[slot] = answered.tokens[1 - process, slot]
     if not differs(answered.tokens[process], probe):
         if not differs(whole, row):
-            return RejectedError(f"{LATER_TOKENS}: {amount} where only tokens after them are exchanged")
+            reason = f"{LATER_TOKENS}: {amount} where only tokens after them are exchanged"
+            return RejectedError(reason + _IF_ROUNDING * (suspect.moved < _LARGEST_ROUNDING))
         if not differs(answered.tokens[1 - process], row):
             return RejectedError(f"{OTHER_ROWS}: {amount} where only the rest of the batch is exchanged")
     return RejectedError(f"{UNSTEADY}: {amount}; it is random in evaluation, or remembers what it was asked before")

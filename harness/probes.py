@@ -14,7 +14,11 @@ What gets through. A leak that is open at a share p of all positions is missed b
 (1 - p)^n: of 56 cut probes half miss 1.2 %, one in a hundred misses 7.9 %; so p times the gain at such a position is
 what a genome can hope to steal. Half of the cuts are drawn by surprise, in proportion to what a pair of tokens says
 the next token costs, so that for leaks that open where most is to be gained p is their share of that cost instead.
-The last position of a row has no later token, so nothing can leak there.
+The last position of a row has no later token, so nothing can leak there. Another evaluation draws other probes.
+
+What is honest and rejected all the same: rounding that depends on later tokens and is coarser than `TOLERANCE`, as of
+a causal convolution through an FFT whose result is then rounded to bfloat16, and kernels that choose their order of
+summation by the batch's content.
 """
 
 from collections.abc import Sequence

@@ -114,6 +114,8 @@ class RunRequest(Record):
         budget_s: training seconds on the harness's clock.
         seed: of torch's and numpy's generators and of the batches' shuffling, if any.
         device: "cpu", "cuda" or "auto".
+        probe_share: rows that are asked again to look for leaks, as a share of those that are scored. It costs time
+            and changes no number.
     """
 
     run_id: str
@@ -125,6 +127,7 @@ class RunRequest(Record):
     budget_s: float
     seed: int = 0
     device: str = "auto"
+    probe_share: float = 0.125
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,7 @@ class RunResult(Record):
         reason: one line for a person; empty when the outcome is ok.
         val_bpb: validation bits per byte, from the scorer; None unless the outcome is ok.
         alarm: why the number is not to be believed before a person has looked, one line; empty where nothing is odd.
+        probes: rows that were asked twice, in other company and mostly with other later tokens, and did not move.
         compressed_bpb: what a compressor reaches on the same text, in bits per byte; 0: not known.
         memory_gb: peak memory in GiB: the process's resident set on a CPU, torch's reserved memory on CUDA.
         training_s: seconds spent on the harness's clock.
@@ -168,6 +172,7 @@ class RunResult(Record):
     reason: str = ""
     val_bpb: float | None = None
     alarm: str = ""
+    probes: int = 0
     compressed_bpb: float = 0.0
     memory_gb: float = 0.0
     training_s: float = 0.0

@@ -191,6 +191,7 @@ class _Run:
                 "weights": str(weights),
                 "device": self._request.device,
                 "seed": self._request.seed,
+                "probe_share": self._request.probe_share,
             }
         )
         for message in processes.watch.messages(scorer):
@@ -202,6 +203,7 @@ class _Run:
                 self._learn_enforced(message)
                 self._known["val_bpb"] = float(message["val_bpb"])
                 self._known["params"] = int(message["params"])
+                self._known["probes"] = int(message["probes"])
                 self._known["compressed_bpb"] = float(message["compressed_bpb"])
                 self._known["alarm"] = str(message["alarm"])
                 return

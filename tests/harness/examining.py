@@ -65,7 +65,7 @@ def plain_bits_per_byte(model: torch.nn.Module, rows: Array) -> float:
     return nats / math.log(2) / size
 
 
-def examine(genome: Path, seed: int, share: float = 0.125) -> dict[str, Any]:
+def examine(genome: Path, seed: int) -> dict[str, Any]:
     """What comes of one genome."""
     sha256 = sha256_of(genome.read_bytes())
     weights = genome.with_suffix(".safetensors")
@@ -78,7 +78,7 @@ def examine(genome: Path, seed: int, share: float = 0.125) -> dict[str, Any]:
     try:
         for host in hosts:
             host.loaded()
-        examination = Examination(rows, TOKEN_BYTES, np.random.default_rng(seed), share)
+        examination = Examination(rows, TOKEN_BYTES, np.random.default_rng(seed))
         found = {"bits_per_byte": examination.bits_per_byte(hosts, SHAPE.rows)}
     except (RejectedError, ScoreError) as error:
         return {"kind": type(error).__name__, "reason": str(error)}

@@ -108,6 +108,9 @@ ROWS = {
 }
 RANDOM = {
     "dropout in evaluation": "return F.dropout(self.honest(tokens), 0.1, training=True)",
+    "one call of one process": """
+        odd = self.calls == 4 and torch.initial_seed() == 0  # the first process is asked with that seed here
+        return self.honest(tokens) + odd * torch.randn(tokens.shape)[..., None]""",
     "running mean over calls": """
         x = self.hidden(tokens)
         self.mean = x[:, -1].mean(0) + getattr(self, "mean", 0.0)

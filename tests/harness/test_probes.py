@@ -69,6 +69,15 @@ def test_probes_cost_an_eighth(preset: Any) -> None:
         )
 
 
+def test_nobody_can_foresee_a_plan() -> None:
+    """Another seed scores the rows in another round and process, in other company, and probes others."""
+    one, two = (plan(512, 32, rng(seed)) for seed in range(2))
+    for kind in (Cell.ROW, Cell.PROBE):
+        assert len(set(of_kind(one, kind)) & set(of_kind(two, kind))) < len(of_kind(one, kind)) / 5
+    together = [{row for *_, row in of_kind([a_round], Cell.ROW)} for a_round in (one[0], two[0])]
+    assert len(together[0] & together[1]) < len(together[0]) / 3
+
+
 def test_too_few_rows_are_refused() -> None:
     """A batch must be full: fewer rows than slots is the caller's error."""
     with pytest.raises(ValueError, match="3 rows in batches of 4"):
