@@ -32,7 +32,7 @@ class Driven:
 def five_experiments(one: Driven) -> AgentSession:
     """A model that stops after every experiment is kept going: briefed once, nudged four times at rest, finished."""
     session = one.begin("--experiments", "5")
-    status = session.until_over()
+    status = session.until_over(within_s=220.0)
     assert status["phase"] == "finished", session.journal()[-20:]
     assert [each.number for each in session.experiments()] == [0, 1, 2, 3, 4, 5]
     nudges = session.journal("nudge")

@@ -15,7 +15,7 @@ from tests.agents.scenes import Driven
 from tests.agents.scripted import QUESTION, Call, Drop, Limit, Refuse, Say, Script, Trouble
 from tests.agents.session import AgentSession, agent_session, now
 
-pytestmark = [pytest.mark.agents, pytest.mark.timeout(240), needs("codex")]
+pytestmark = [pytest.mark.agents, pytest.mark.timeout(400), needs("codex")]
 
 # As a person's: our model alone, who gives up soon, and a notification and a hook of her own, which she has reviewed.
 CONFIG = """
