@@ -12,7 +12,7 @@ test: venv
 
 # Real agents against scripted models on 127.0.0.1; installs them into build/ alone. All but Codex are left out where
 # they do not install. `make test-agents AGENTS=codex` is for one.
-AGENTS := codex claude opencode gemini
+AGENTS := codex claude opencode gemini pi qwen
 NPM := npm install --silent --no-fund --no-audit --prefix build/agents
 
 test-agents: venv npm $(AGENTS:%=install-%)
@@ -32,6 +32,12 @@ install-opencode: npm
 
 install-gemini: npm
 	$(NPM) @google/gemini-cli@0.61.0 || echo "gemini does not install here; its tests are skipped"
+
+install-pi: npm
+	$(NPM) @mariozechner/pi-coding-agent@0.73.1 || echo "pi does not install here; its tests are skipped"
+
+install-qwen: npm
+	$(NPM) @qwen-code/qwen-code@0.15.10 || echo "qwen does not install here; its tests are skipped"
 
 check: venv
 	$(BIN)/ruff check .
