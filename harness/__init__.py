@@ -11,12 +11,14 @@ What a number can be trusted for, as of this version:
   is implausibly low is held for a person.
 - The result: a record over an inherited descriptor. What a run prints is never read as a result.
 - The environment: scrubbed; no secret of the person's reaches a run.
+- The sandbox: each process that runs the genome has confined itself before. It reads Python, the system's libraries,
+  the genome, and in the model's processes the weights; it writes to its scratch alone; it has no network, no way to
+  the runner, the scorer or any other process, no privileges, and bounds on memory, processes and file sizes. What a
+  machine cannot enforce, every result says in its `sandbox` field. `harness.sandbox` says what is open all the same.
 - The corpus: checked against recorded SHA-256 sums before use. No pickle anywhere.
 
 What it cannot be trusted for yet: the genome runs in the trainer's process and could meddle with the clock there
-(the wall deadline still holds); there is no kernel sandbox, so a hostile genome could read files, use the network,
-let the two processes of its model talk to each other, and, running as the same user, reach the runner's and the
-scorer's descriptors through /proc and forge what they say. Every result says so in its `sandbox` field.
+(the wall deadline still holds), and it could fill the disk with many files.
 """
 
 from typing import Final

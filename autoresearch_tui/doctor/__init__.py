@@ -1,13 +1,14 @@
 """What this machine lacks, and the command that mends it. It looks and mends nothing itself.
 
 It asks in the way the product will: the driver through `harness.machine`, the state directory by its permissions,
-the terminal by its size. torch is looked up, not loaded.
+the terminal by its size. torch is looked up, not loaded. The sandbox is tried on a process that does nothing.
 """
 
 import locale
 
 from autoresearch_tui.doctor.check import Check
 from autoresearch_tui.doctor.gpu import check_gpu, machine_sample
+from autoresearch_tui.doctor.sandbox import check_sandbox
 from autoresearch_tui.doctor.software import check_agents, check_git, check_python, check_torch
 from autoresearch_tui.doctor.surroundings import (
     check_corpus,
@@ -17,6 +18,7 @@ from autoresearch_tui.doctor.surroundings import (
     check_state,
     check_terminal,
 )
+from harness.sandbox import probe
 from harness.settings import EMBEDDED
 from sessions.store import cache_home, state_home
 
@@ -31,6 +33,7 @@ def checks() -> list[Check]:
         check_git(),
         check_torch(has_gpu=usable),
         gpu,
+        check_sandbox(probe()),
         check_locale(locale.nl_langinfo(locale.CODESET)),
         check_terminal(),
         check_state(state_home()),

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from autoresearch_tui import doctor
-from autoresearch_tui.doctor import Check, gpu, logind, software, surroundings
+from autoresearch_tui.doctor import Check, gpu, logind, sandbox, software, surroundings
 from harness.machine import MachineSample
 from harness.nvml import MISMATCH, NO_LIBRARY, GpuProcess, GpuSample
+from harness.sandbox import Enforced
 
 
 def script(path: Path, text: str) -> Path:
@@ -36,7 +37,7 @@ def test_everything_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AUTORESEARCH_TUI_HOME", str(tmp_path / "home"))
     found = doctor.checks()
     names = [one.name for one in found]
-    expected = "Python git torch GPU locale terminal state disk corpus agents logout"
+    expected = "Python git torch GPU sandbox locale terminal state disk corpus agents logout"
     assert names == expected.split()
     assert all(one.detail and "\n" not in one.detail + one.mend for one in found)
     assert [Check.from_dict(one) for one in json.loads(json.dumps([asdict(one) for one in found]))] == found
@@ -50,6 +51,20 @@ def test_the_text_says_what_to_mend() -> None:
     text = doctor.render([fine, Check("three", False, "broken", "mend it")])
     assert "→ mend it" in text
     assert text.endswith("to mend: three")
+
+
+def test_a_sandbox_with_holes() -> None:
+    """What is open is named with its reason and what helps; where files are open it is to be mended, else a note."""
+    whole = sandbox.check_sandbox(Enforced({"files": "Landlock 7", "network": "namespace"}))
+    assert (whole.ok, whole.detail) == (True, "everything is confined: Landlock 7, namespace")
+    root = sandbox.check_sandbox(Enforced({"files": "Landlock 7"}, {"number of processes": "root is not counted"}))
+    assert root.ok is None
+    assert root.detail == ("not confined: number of processes (root is not counted); run as another user than root")
+    old = sandbox.check_sandbox(Enforced({}, {"files": "no Landlock", "number of processes": "root is not counted"}))
+    assert old.ok is False
+    assert "files (no Landlock), number of processes (root is not counted); boot Linux 5.13" in old.detail
+    broken = sandbox.check_sandbox("confining a process ended it (exit status 1)")
+    assert (broken.ok, "no run will start" in broken.detail) == (False, True)
 
 
 def test_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
