@@ -232,6 +232,7 @@ class Babysitter:
             brief_pending=self.launches.brief_pending,
             wheel_held=self.person.wheel is not None,
             typed_at=self.person.typed_at,
+            draft=self.person.draft,
             wall=time.time(),
             quiet_s=self.quiet_s,
             hours=self._host.hours,

@@ -16,6 +16,8 @@ class Limits:
         answer_approvals: whether a profile's safe answer may be given.
         cooldown_s: between two submissions.
         after_typing_s: hands off for so long after a person's last key.
+        draft_s: likewise, where she has left a text half typed.
+        held_s: what lies over the agent's screen for so long is brought to the person's notice.
         unheard_s: the agent showed no sign of having read a submission: the next may follow after so long.
         answer_patience_s: between two answers to a question that stays.
         interrupt_patience_s: between two interruptions of a turn that goes on.
@@ -36,6 +38,8 @@ class Limits:
     answer_approvals: bool = False
     cooldown_s: float = 1.0
     after_typing_s: float = 10.0
+    draft_s: float = 300.0
+    held_s: float = 60.0
     unheard_s: float = 20.0
     answer_patience_s: float = 5.0
     interrupt_patience_s: float = 5.0

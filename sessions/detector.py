@@ -75,6 +75,8 @@ class Detection:
         reset_phrase: the words on the screen that say when a limit ends, for `limited`.
         reset: what they meant when they were first seen; None where they say nothing that is understood.
         reset_by: the same on the supervisor's monotonic clock, which nobody sets.
+        background: whether it works in the background only, with its composer free.
+        held_since: since when something lies over its screen, so that it is taken to do what it did; None: nothing does.
         candidate: a state seen since `candidate_since` that has not settled yet.
         level: what the terminal alone says, before any settling.
         level_since: since when.
@@ -89,6 +91,8 @@ class Detection:
     reset_phrase: str = ""
     reset: Reset | None = None
     reset_by: float = 0.0
+    background: bool = False
+    held_since: float | None = None
     candidate: AgentState | None = None
     candidate_since: float = 0.0
     level: AgentState | None = None
@@ -137,7 +141,10 @@ def detect(profile: Profile, view: View, previous: Detection | None, now: float)
         return Detection(AgentState.EXITED, now, "process ended", _obituary(view.exit_status))
     found = _look(profile, view, now)
     if found is _HELD:
-        return replace(previous, candidate=None, candidate_since=0.0)
+        since = now if previous.held_since is None else previous.held_since
+        return replace(previous, candidate=None, candidate_since=0.0, held_since=since)
+    if previous.held_since is not None:
+        previous = replace(previous, held_since=None)
     if found is not None and found.state is not previous.level:
         previous = replace(previous, level=found.state, level_since=now)
     if view.signal is not None:
@@ -179,6 +186,7 @@ def _judged(found: _Finding, since: float, previous: Detection, view: View, now:
         found.evidence,
         found.answer,
         reset_phrase=found.reset_phrase,
+        background=found.background,
         level=previous.level,
         level_since=previous.level_since,
     )

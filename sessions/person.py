@@ -3,8 +3,10 @@
 When her texts are typed is the policy's business; while she has the wheel, or has just typed, nobody else types.
 """
 
+import re
 import time
 from collections.abc import Callable
+from typing import Final
 
 from harness.text import one_line
 from sessions.agent import Agent
@@ -19,6 +21,7 @@ class Person:
         queue: the texts that are not typed yet.
         wheel: who types to the agent directly, if anyone.
         typed_at: when she last did, on the monotonic clock; None: never.
+        draft: whether she has left a text in the composer without sending it.
     """
 
     def __init__(self, queue: NudgeQueue, agent: Agent, journal: Journal, on_act: Callable[[bool], None]) -> None:
@@ -26,6 +29,7 @@ class Person:
         self.queue = queue
         self.wheel: object | None = None
         self.typed_at: float | None = None
+        self.draft = False
         self._agent = agent
         self._journal = journal
         self._on_act = on_act
@@ -55,7 +59,21 @@ class Person:
     def type_keys(self, keys: bytes) -> None:
         """Pass on what the one with the wheel typed, unchanged."""
         self.typed_at = time.monotonic()
+        self.draft = _leaves_a_draft(keys, self.draft)
         if b"\r" in keys or b"\n" in keys:  # a prompt of hers; an arrow key or a focus report begins no turn
             self._agent.prompted()
         self._agent.write(keys)
         self._on_act(True)
+
+
+# Arrows, reports of the mouse and of focus; and what empties a composer: ctrl-c, ctrl-u, ctrl-x, escape.
+_SEQUENCE: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)")
+_BACKSPACE: Final = 0x7F
+_EMPTIES: Final = frozenset(b"\r\n\x03\x15\x18\x1b")
+
+
+def _leaves_a_draft(keys: bytes, draft: bool) -> bool:
+    """Whether a text stands in the composer after some keys; `draft`: whether one stood there before."""
+    for byte in _SEQUENCE.sub(b"", keys):
+        draft = byte not in _EMPTIES and (draft or (byte >= 0x20 and byte != _BACKSPACE))
+    return draft

@@ -45,6 +45,8 @@ def decide(memory: Memory, situation: Situation, limits: Limits, now: float) -> 
     memory = replace(memory, experiments=situation.experiments)
     if (wait := _hands_off(situation, limits, now)) is not None:
         return wait, memory
+    if detection.held_since is not None:
+        return _wait_for_a_look(memory, detection, limits, now)
     bound = reached(limits, situation.experiments, situation.hours, situation.nudges, situation.tokens)
     if bound and not situation.pending and not situation.person_nudges and _is_at_rest(detection.state):
         return Finish(bound), memory
@@ -68,8 +70,12 @@ def _hands_off(situation: Situation, limits: Limits, now: float) -> Nothing | No
         return Nothing(f"the session is {situation.phase}")
     if situation.wheel_held:
         return Nothing("a person has the wheel")
-    if situation.typed_at is not None and now < situation.typed_at + limits.after_typing_s:
-        return Nothing("a person has just typed", situation.typed_at + limits.after_typing_s)
+    if situation.typed_at is not None:
+        reason, patience_s = "a person has just typed", limits.after_typing_s
+        if situation.draft:
+            reason, patience_s = "a person has left a text half typed", limits.draft_s
+        if now < situation.typed_at + patience_s:
+            return Nothing(reason, situation.typed_at + patience_s)
     if situation.quiet_s is not None and not situation.person_nudges:
         return Nothing("these are quiet hours", now + situation.quiet_s)
     return None
@@ -86,13 +92,22 @@ def _start(memory: Memory, detection: Detection, limits: Limits, now: float) -> 
     return _call(memory, detection, f"the agent has shown nothing that we know for {seconds}; take the wheel and look")
 
 
+def _wait_for_a_look(memory: Memory, detection: Detection, limits: Limits, now: float) -> tuple[Action, Memory]:
+    """A viewer or a picker lies over the agent's screen: what is typed now would go there."""
+    held_since = now if detection.held_since is None else detection.held_since
+    if now < held_since + limits.held_s:
+        return Nothing("something lies over the agent's screen", held_since + limits.held_s), memory
+    opened = replace(detection, since=held_since)  # called once each time that something is opened
+    return _call(memory, opened, f"something has lain over the agent's screen for {limits.held_s:g} s; close it")
+
+
 def _reach(memory: Memory, situation: Situation, limits: Limits, now: float) -> tuple[Action, Memory]:
     """The agent works, which only a person's wish may disturb."""
     if not (situation.person_nudges and situation.urgent):
         return Nothing("the agent is working"), memory
     if (wait := _cooling(memory, limits, now)) is not None:
         return wait, memory
-    if situation.at_once == "type":
+    if situation.at_once == "type" or situation.detection.background:  # then its composer is free
         return Submit("person"), replace(memory, submitted_at=now, idle_nudges=0)
     return _interrupt(memory, "a nudge that cannot wait", limits, now)
 

@@ -23,6 +23,7 @@ class Situation:
         brief_pending: whether the first prompt must still be typed to this launch of the agent.
         wheel_held: whether a person types to the agent directly.
         typed_at: when she last did, on the clock of `now`; None: never.
+        draft: whether she has left a text in the composer without sending it.
         wall: seconds since the epoch.
         quiet_s: seconds until the quiet hours end; None: there are none now.
         hours: for how long the session has been supervised.
@@ -41,6 +42,7 @@ class Situation:
     brief_pending: bool = False
     wheel_held: bool = False
     typed_at: float | None = None
+    draft: bool = False
     wall: float = 0.0
     quiet_s: float | None = None
     hours: float = 0.0

@@ -131,7 +131,9 @@ def test_a_reported_start_that_nothing_follows_is_no_work() -> None:
 def test_under_a_viewer_the_agent_does_what_it_did() -> None:
     """A viewer that hides the agent's screen changes nothing, whatever is reported meanwhile."""
     view = _view("TRANSCRIPT", 11.0, signal=_signal(AgentState.WAITING, 11.0))
-    assert _judged(_WORK, (11.1, view), (20.0, view)).state is AgentState.WORKING
+    held = _judged(_WORK, (11.1, view), (20.0, view))
+    assert (held.state, held.held_since) == (AgentState.WORKING, 11.1)
+    assert _judged(_WORK, (11.1, view), _WORK).held_since is None
 
 
 def test_a_condition_in_the_title_is_needed_too() -> None:

@@ -229,6 +229,28 @@ def test_an_urgent_nudge_reaches_an_agent_at_work() -> None:
     assert isinstance(_decide(replace(working, urgent=False)), Nothing)
 
 
+def test_a_half_typed_text_is_the_persons() -> None:
+    """While a text of hers stands half typed in the composer nothing is added to it, for five minutes."""
+    left = replace(_WAITING, typed_at=95.0, draft=True)
+    assert _decide(left, 200.0) == Nothing("a person has left a text half typed", 395.0)
+    assert _decide(left, 395.0) == Submit("nudge")
+
+
+def test_nothing_is_typed_into_a_viewer() -> None:
+    """Under a viewer or a picker an agent that waits is not typed to; the person is called after a minute, once."""
+    held = replace(_WAITING, detection=replace(_WAITING.detection, held_since=100.0), person_nudges=("go",))
+    assert _decide(held, 110.0) == Nothing("something lies over the agent's screen", 160.0)
+    action, memory = decide(Memory(), held, _LIMITS, 160.0)
+    assert isinstance(action, Alert)
+    assert isinstance(_decide(held, 170.0, memory), Nothing)
+
+
+def test_an_urgent_nudge_interrupts_no_work_in_the_background() -> None:
+    """Work in the background leaves the composer free: what cannot wait is typed there, whatever the agent's way."""
+    working = replace(_at(AgentState.WORKING), person_nudges=("stop that",), urgent=True)
+    assert _decide(replace(working, detection=replace(working.detection, background=True))) == Submit("person")
+
+
 def test_a_hung_turn_is_interrupted_before_it_is_nudged() -> None:
     """An agent that has drawn nothing for a quarter of an hour gets its turn ended first, then the nudge."""
     hung = replace(_WAITING, detection=Detection(AgentState.WAITING, 100.0, STALLED, "unchanged for 15 min"))
