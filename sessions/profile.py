@@ -146,9 +146,15 @@ def filled(texts: Sequence[str], places: Places) -> list[str]:
 
 
 def looked_up(data: Any, path: str) -> Any:
-    """What lies at a dotted path in an event's data; None where nothing does."""
+    """What lies at a dotted path in an event's data, a number being a place in a list; None where nothing does."""
     for name in path.split("."):
-        data = data.get(name) if isinstance(data, dict) else None
+        match data:
+            case dict():
+                data = data.get(name)
+            case list() if name.isdecimal() and int(name) < len(data):
+                data = data[int(name)]
+            case _:
+                return None
     return data
 
 

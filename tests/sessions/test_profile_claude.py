@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -193,7 +194,8 @@ def test_an_unknown_menu_calls_the_person() -> None:
 @pytest.mark.parametrize(
     ("event", "data", "state"),
     [
-        ("Stop", {}, AgentState.WAITING),
+        ("Stop", {"background_tasks": []}, AgentState.WAITING),
+        ("Stop", {"background_tasks": [{"type": "shell", "status": "running"}]}, AgentState.WORKING),
         ("UserPromptSubmit", {}, AgentState.WORKING),
         ("PermissionRequest", {"tool_name": "Bash"}, AgentState.ASKING),
         ("StopFailure", {"error": "rate_limit", "last_assistant_message": "API Error: 429"}, AgentState.FAILING),
@@ -204,7 +206,7 @@ def test_an_unknown_menu_calls_the_person() -> None:
         ),
     ],
 )
-def test_its_hooks_are_understood(event: str, data: dict[str, str], state: AgentState) -> None:
+def test_its_hooks_are_understood(event: str, data: dict[str, Any], state: AgentState) -> None:
     """What Claude reports of our conversation says what it does; of another it says nothing."""
     ours = Identity("1086b166")
     signal, known = heard(CLAUDE, event, {"session_id": "1086b166", **data}, ours, 1.0)
