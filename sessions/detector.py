@@ -76,7 +76,7 @@ class Detection:
         reset: what they meant when they were first seen; None where they say nothing that is understood.
         reset_by: the same on the supervisor's monotonic clock, which nobody sets.
         background: whether it works in the background only, with its composer free.
-        held_since: since when something lies over its screen, so that it is taken to do what it did; None: nothing does.
+        held_since: since when something lies over its screen and hides what it does; None: nothing does.
         candidate: a state seen since `candidate_since` that has not settled yet.
         level: what the terminal alone says, before any settling.
         level_since: since when.
