@@ -24,7 +24,7 @@ from sessions.worktree import Worktree
 def judged(one: Pending, result: RunResult, incumbent: Incumbent, usage: Usage) -> Experiment:
     """The record of an experiment that has just ended, and for which the agent has used so much."""
     judgement = judge(result, incumbent.val_bpb)
-    measured = judgement.verdict in {Verdict.KEEP, Verdict.DISCARD}
+    measured = judgement.verdict in {Verdict.KEEP, Verdict.DISCARD, Verdict.HELD}
     return Experiment(
         number=one.number,
         commit=one.commit,

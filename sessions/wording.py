@@ -24,7 +24,11 @@ _LOG_MARGIN: Final = "    | "
 
 _RECENT: Final = 5  # verdicts
 _TRIED: Final = 8  # different changes
-_FATES: Final[Mapping[str, str]] = {Verdict.KEEP: "kept", Verdict.DISCARD: "discarded"}
+_FATES: Final[Mapping[str, str]] = {
+    Verdict.KEEP: "kept",
+    Verdict.DISCARD: "discarded",
+    Verdict.HELD: "held until a person has looked at it",
+}
 _QUOTES: Final = str.maketrans(dict.fromkeys('"“”„‟«»', "'"))
 
 

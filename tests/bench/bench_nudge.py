@@ -14,8 +14,8 @@ from tests.bench.lab import make_lab
 
 _STOPS = 15
 
-# Works with a spinner for a second and a half, stops with a question, says so through a hook if it was given one, and notes
-# how long it waits for a line.
+# Works with a spinner for a second and a half, stops with a question, says so through a hook if it was given one, and
+# notes how long it waits for a line.
 _AGENT = f"""
 import json, subprocess, sys, time
 out, hook = sys.argv[1], sys.argv[2:]
