@@ -1,7 +1,4 @@
-"""The scripted model behind OpenAI's chat completions, as opencode, Qwen Code and pi speak it: a server on 127.0.0.1.
-
-A request without tools is made beside the conversation, for a title; it gets one.
-"""
+"""The scripted model behind OpenAI's chat completions, as opencode, Qwen Code, pi and aider speak it, on 127.0.0.1."""
 
 import itertools
 import json
@@ -26,10 +23,17 @@ _USAGE: Final = {
 
 
 @contextmanager
-def chat_api(script: Script) -> Iterator[int]:
-    """Serve the script under /v1, and give the port."""
+def chat_api(script: Script, *, has_tools: bool = True) -> Iterator[int]:
+    """Serve the script under /v1, and give the port.
+
+    Args:
+        script: the model's mind.
+        has_tools: whether the agent gives the model tools. One that does makes requests without them beside the
+            conversation, for a title, and gets one.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.script = script  # type: ignore[attr-defined]
+    server.has_tools = has_tools  # type: ignore[attr-defined]
     server.numbers = itertools.count(1)  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -53,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         tools = [one["function"] for one in request.get("tools") or []]
-        if not tools:
+        if self.server.has_tools and not tools:
             self._stream([{"content": "Lower val_bpb"}], "stop")
         else:
             self._do(self.server.script.step(_asked(request["messages"])), tools)

@@ -45,16 +45,15 @@ def test_a_model_that_stops_after_every_experiment_is_kept_going_to_the_end(qwen
     assert (session.home / "hers").read_text().splitlines() == ["stopped"] * 5
 
 
-@pytest.mark.parametrize("trouble", [Refuse(401), Refuse(400)], ids=str)
-def test_trouble_with_the_api_passes(qwen: Driven, trouble: Refuse) -> None:
-    """A bad key or a bad request: the person is called, and once the server answers the work goes on."""
+@pytest.mark.parametrize("trouble", [Refuse(401), Refuse(400), Drop()], ids=str)
+def test_trouble_with_the_api_passes(qwen: Driven, trouble: Refuse | Drop) -> None:
+    """A bad key, a bad request or a lost server: the person is called, and once the server answers the work goes on."""
     scenes.trouble_that_passes(qwen, trouble)
 
 
-@pytest.mark.parametrize("trouble", [Refuse(429), Drop()], ids=str)
-def test_qwen_is_left_alone_while_it_tries_again_itself(qwen: Driven, trouble: Refuse | Drop) -> None:
-    """Too many requests or a lost server: its own next try is awaited, and nothing is typed."""
-    qwen.model.plan(trouble)
+def test_qwen_is_left_alone_while_it_tries_again_itself(qwen: Driven) -> None:
+    """Too many requests: its own next try is awaited, and nothing is typed."""
+    qwen.model.plan(Refuse(429))
     session = qwen.begin("--experiments", "1")
     assert session.until_over()["phase"] == "finished", session.journal()[-20:]
     assert [one["what"] for one in session.journal("nudge")] == ["brief"]
