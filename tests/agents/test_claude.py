@@ -100,8 +100,8 @@ def test_a_killed_agent_comes_back_in_its_own_conversation(claude: Driven) -> No
 
 
 def test_a_command_in_the_background_is_no_stop(claude: Driven) -> None:
-    """A turn that leaves a shell running is not nudged before that has ended."""
-    scenes.left_in_the_background(claude, 8)
+    """A turn that leaves a shell running is not nudged: Claude goes on by itself when that has ended."""
+    scenes.left_in_the_background(claude, 8, end_begins_a_turn=True)
 
 
 def test_a_nudge_that_cannot_wait_is_folded_into_the_turn(claude: Driven) -> None:
