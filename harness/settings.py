@@ -18,8 +18,43 @@ SPLIT_PATTERN: Final = (
     r"|\s*[\r\n]|\s+(?!\S)|\s+"
 )
 
+# A tokenizer learns from this many characters at most, as in the ecosystem.
+TOKENIZER_CHARACTERS: Final = 1_000_000_000
+
 # The packer chooses among this many documents, and keeps it filled.
 PACKING_BUFFER: Final = 1000
+
+
+# The source of text that needs no download: the interpreter's own library.
+LIBRARY: Final = "library"
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """A public data set of parquet shards, `shard_00000.parquet` and so on, each at its name below one URL.
+
+    Attributes:
+        name: what a preset calls it.
+        url: the address below which its shards lie, without a slash at the end.
+        train_shards: how many shards, from the first, are for training, unless a person asks for more or fewer.
+        val_shard: the number of the shard for validation, always the same.
+    """
+
+    name: str
+    url: str
+    train_shards: int
+    val_shard: int
+
+
+# The data of the ecosystem's published numbers, with its number of shards.
+CLIMBMIX: Final = ShardSet(
+    name="climbmix",
+    url="https://huggingface.co/datasets/karpathy/climbmix-400b-shuffle/resolve/main",
+    train_shards=10,
+    val_shard=6542,
+)
+
+SHARD_SETS: Final = {CLIMBMIX.name: CLIMBMIX}
 
 
 @dataclass(frozen=True)
@@ -28,7 +63,10 @@ class Preset:
 
     Attributes:
         name: what records call it.
+        source: where its text comes from unless a person says otherwise: "library", or a name in `SHARD_SETS`.
+        device: "cuda" if it is meant for nothing else, or "auto".
         vocab_size: tokens, the special ones included.
+        tokenizer_document: characters of a document, from its first, that the tokenizer learns from; 0 is all.
         sequence_len: tokens a row that the model reads (T).
         eval_rows: rows a batch in evaluation; training's batch belongs to the genome.
         eval_tokens: tokens scored, a multiple of `eval_rows * sequence_len`.
@@ -41,7 +79,10 @@ class Preset:
     """
 
     name: str
+    source: str
+    device: Literal["auto", "cuda"]
     vocab_size: int
+    tokenizer_document: int
     sequence_len: int
     eval_rows: int
     eval_tokens: int
@@ -55,7 +96,10 @@ class Preset:
 # Trains in seconds on one CPU core, from text that every Python carries.
 EMBEDDED: Final = Preset(
     name="embedded",
+    source=LIBRARY,
+    device="auto",
     vocab_size=1024,
+    tokenizer_document=0,
     sequence_len=256,
     eval_rows=32,
     eval_tokens=131_072,
@@ -66,4 +110,21 @@ EMBEDDED: Final = Preset(
     wall_grace_s=60.0,
 )
 
-PRESETS: Final = {EMBEDDED.name: EMBEDDED}
+# The numbers of the ecosystem's published results, for a CUDA device.
+REFERENCE: Final = Preset(
+    name="reference",
+    source=CLIMBMIX.name,
+    device="cuda",
+    vocab_size=8192,
+    tokenizer_document=10_000,
+    sequence_len=2048,
+    eval_rows=64,
+    eval_tokens=40 * 524_288,
+    budget_s=300.0,
+    warmup_steps=11,
+    warmup_s=120.0,
+    wall_factor=2.0,
+    wall_grace_s=0.0,
+)
+
+PRESETS: Final = {EMBEDDED.name: EMBEDDED, REFERENCE.name: REFERENCE}
