@@ -179,8 +179,8 @@ class Agent:
         """A turn begins: what the agent starts from now on counts as its work."""
         self._prompted_at = time.time()
 
-    async def submit(self, text: str, paste_delay_s: float, confirm_s: float) -> bool:
-        """Type a text and Enter; whether the agent showed, within `confirm_s`, that it has read them."""
+    async def submit(self, text: str, paste_delay_s: float, echo_s: float) -> None:
+        """Type a text and, once it was drawn (or was not for `echo_s`), Enter."""
         data = clean(text).strip().encode()
         version = self._screen.version
         if self._screen.bracketed_paste:
@@ -188,21 +188,12 @@ class Agent:
         else:  # without the mode a newline is an Enter
             self.press(b" ".join(data.split()))
         # The delay counts from the echo: an agent too busy to draw it would read both at once, and take Enter for text.
-        await self._draws_within(confirm_s, version)
+        deadline = time.monotonic() + echo_s
+        while self._screen.version == version and time.monotonic() < deadline:
+            await asyncio.sleep(_ECHO_S)
         await asyncio.sleep(paste_delay_s)
         self.prompted()
-        version = self._screen.version
         self.press(b"\r")
-        return await self._draws_within(confirm_s, version)
-
-    async def _draws_within(self, seconds: float, version: int) -> bool:
-        """Whether the agent shows something newer than that version within `seconds`."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            await asyncio.sleep(_ECHO_S)
-            if self._screen.version != version:
-                return True
-        return False
 
     # The picture.
 

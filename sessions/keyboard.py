@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from harness.text import one_line
 from sessions.actions import Kind
@@ -12,6 +12,8 @@ from sessions.journal import Journal
 from sessions.profile import Profile
 from sessions.states import AgentState
 from sessions.watcher import Watcher
+
+_LOOK_S: Final = 0.05
 
 
 class Keyboard:
@@ -67,10 +69,19 @@ class Keyboard:
         self._agent.press(self._profile.interrupt.encode())
 
     async def submit(self, text: str) -> None:
-        """Type a text and Enter, and Enter once more if the agent shows no sign of having read it."""
-        profile = self._profile
+        """Type a text and Enter, and Enter once more if the agent shows no sign of work."""
+        profile, began = self._profile, time.monotonic()
         self._watcher.forget_report()
-        read = await self._agent.submit(text, profile.paste_delay_s, profile.confirm_s)
-        if not read and self._watcher.state is AgentState.WAITING:
-            self._journal.add("enter again", reason=f"no sign of work {profile.confirm_s:g} s after Enter")
-            self._agent.press(b"\r")
+        await self._agent.submit(text, profile.paste_delay_s, profile.confirm_s)
+        deadline = time.monotonic() + profile.confirm_s
+        while self._still_waits(began):
+            if time.monotonic() >= deadline:
+                self._journal.add("enter again", reason=f"no sign of work {profile.confirm_s:g} s after Enter")
+                self._agent.press(b"\r")
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    def _still_waits(self, since: float) -> bool:
+        """Whether the agent has been waiting since before that time: its turn has not begun, and so has not ended."""
+        detection = self._watcher.detection
+        return detection is not None and detection.state is AgentState.WAITING and detection.since <= since

@@ -368,7 +368,7 @@ async def test_a_full_disk_loses_nothing(bench: Bench, monkeypatch: pytest.Monke
 
     match file:
         case "journal.jsonl":
-            monkeypatch.setattr(store, "append_line", refusing(ledger.append_line))
+            monkeypatch.setattr("sessions.journal.append_line", refusing(ledger.append_line))
         case "experiments.jsonl":
             monkeypatch.setattr(aftermath, "append_line", refusing(ledger.append_line))
         case "results.tsv":
