@@ -15,31 +15,32 @@ are not here. A run opens the training split alone, the scorer the validation sp
 import contextlib
 import fcntl
 import os
-import platform
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tiktoken
 from numpy.typing import NDArray
 
-from harness.documents import LARGEST_VOCABULARY, TokenDocuments, offsets_file, tokens_file, write_documents
+from harness.documents import LARGEST_VOCABULARY, TokenDocuments, offsets_file, tokens_file
 from harness.manifest import (
-    MANIFEST_FILE,
     REBUILD,
     SPLITS,
     CorpusError,
     is_corpus_file,
-    new_manifest,
     read_manifest,
 )
-from harness.seal import SealError, map_sealed, seal_file
+from harness.seal import SealError, map_sealed
 from harness.settings import Preset
-from harness.shards import read_texts, write_shards
-from harness.stdlib_text import Texts, stdlib_texts
-from harness.tokenizer import RANKS_FILE, SETTINGS_FILE, Tokenizer, TokenizerError, parse_tokenizer, train_tokenizer
+from harness.text import one_line
+from harness.tokenizer import RANKS_FILE, SETTINGS_FILE, Tokenizer, TokenizerError, parse_tokenizer
+
+if TYPE_CHECKING:
+    from harness.sources import Source
+    from harness.texts import Texts
 
 __all__ = ["Corpus", "CorpusError", "open_corpus", "prepare"]
 
@@ -122,7 +123,7 @@ def prepare(
     preset: Preset,
     say: Callable[[str], None],
     fresh: bool = False,
-    source: Callable[[], Texts] = stdlib_texts,
+    source: "Source | Callable[[], Texts] | None" = None,
 ) -> Corpus:
     """Make the corpus of a preset, or open it if it is there.
 
@@ -134,25 +135,31 @@ def prepare(
         preset: what it is for.
         say: called with a line of progress now and then.
         fresh: make it again, whatever is there; a broken corpus is otherwise named and left alone.
-        source: where the text comes from.
+        source: where the text comes from; a function returns it. None: from where the corpus that is there has it, or
+            from where the preset says.
 
     Raises:
-        CorpusError: the corpus that is there is broken or another preset's, the place is taken by something else, or
-            it cannot be written.
+        CorpusError: the corpus that is there is broken or another preset's or source's, the place is taken by something
+            else, or it cannot be written.
+        ClearError: the source does not yield the text.
     """
     out = out.absolute()
+    from harness.building import build  # a run opens a corpus and must not wait for what makes one
+    from harness.sources import Function, chosen_source
+
+    asked = Function(source) if callable(source) else source
     if preset.vocab_size > LARGEST_VOCABULARY:
         raise CorpusError(f"preset {preset.name} asks for more than {LARGEST_VOCABULARY:,} tokens")
     try:
         if not fresh and _occupied(out):
-            return _opened_for(out, preset)
+            return _opened_for(out, preset, asked)
         out.parent.mkdir(parents=True, exist_ok=True)
         with _alone(out, say):
             if not fresh and _occupied(out):  # made while we waited
-                return _opened_for(out, preset)
+                return _opened_for(out, preset, asked)
             _refuse_foreign(out)
             with _new_directory(out) as unfinished:
-                _build(unfinished, preset, _read(source), say)
+                build(unfinished, preset, asked or chosen_source(preset, out), say)
     except OSError as error:
         raise CorpusError(
             f"cannot prepare {out}: {error.strerror or error}; make room there, or choose another place"
@@ -160,44 +167,20 @@ def prepare(
     return open_corpus(out)
 
 
-def _read(source: Callable[[], Texts]) -> Texts:
-    try:
-        return source()
-    except OSError as error:
-        raise CorpusError(f"the text for a corpus cannot be read: {error}") from None
-
-
-def _build(directory: Path, preset: Preset, texts: Texts, say: Callable[[str], None]) -> None:
-    """Write everything that belongs into a corpus; the manifest last."""
-    if not texts.train or not texts.val:
-        raise CorpusError("there is no text to make a corpus of")
-    say(f"{len(texts.train):,} training and {len(texts.val):,} validation documents")
-    *train, val = (directory / name for name in write_shards(directory, texts.train, texts.val))
-    say(f"training a tokenizer of {preset.vocab_size:,} tokens")
-    tokenizer = train_tokenizer(read_texts(train), preset.vocab_size)
-    tokenizer.save(directory)
-    say("tokenising")
-    encoding = tokenizer.encoding()
-    counts = {}
-    for split, shards in zip(SPLITS, (train, [val]), strict=True):
-        counts[split] = write_documents(directory, split, read_texts(shards), encoding, tokenizer.bos)
-    manifest = new_manifest(
-        preset=preset.name,
-        vocab_size=preset.vocab_size,
-        python=platform.python_version(),
-        splits=counts,
-        seals={path.name: seal_file(path) for path in directory.iterdir()},
-    )
-    (directory / MANIFEST_FILE).write_text(manifest.to_json() + "\n", encoding="utf-8")
-
-
-def _opened_for(out: Path, preset: Preset) -> Corpus:
+def _opened_for(out: Path, preset: Preset, asked: "Source | None") -> Corpus:
     corpus = open_corpus(out)
     if (corpus.preset, corpus.vocab_size) != (preset.name, preset.vocab_size):
         raise CorpusError(
             f"{out} was prepared for preset {corpus.preset!r} with {corpus.vocab_size:,} tokens, not for "
             f"{preset.name!r} with {preset.vocab_size:,}; {REBUILD}"
         )
+    if asked is not None:
+        from harness.building import refuse_changed
+
+        manifest = read_manifest(out)
+        if manifest.source != asked.name:
+            raise CorpusError(f"{out} was made from {one_line(manifest.source)}, not from {asked.name}; {REBUILD}")
+        refuse_changed(asked, {name: manifest.origin_seal(name) for name in manifest.origin})
     return corpus
 
 

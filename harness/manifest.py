@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,12 @@ class CorpusError(ClearError):
 
 def is_corpus_file(name: str) -> bool:
     """Whether a file of that name belongs into a corpus's directory."""
-    return name == MANIFEST_FILE or name in _DECISIVE or _SHARD.fullmatch(name) is not None
+    return name == MANIFEST_FILE or name in _DECISIVE or is_shard(name)
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file of that name is a parquet shard of a corpus."""
+    return _SHARD.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Manifest(Record):
         identity: 16 hexadecimal digits that stand for the tokenizer and all tokens.
         splits: for each split its "documents", "tokens" (BOS included) and "bytes" of text.
         files: for every other file of the directory its "size" in bytes and "sha256".
+        source: where the text came from, in words; another source has others.
+        origin: the same of every file of a person's that the text came from.
     """
 
     format: int
@@ -61,23 +68,37 @@ class Manifest(Record):
     identity: str
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    source: str = ""
+    origin: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def seal(self, name: str) -> Seal:
         """The recorded seal of a file."""
         return Seal(int(self.files[name]["size"]), str(self.files[name]["sha256"]))
 
+    def origin_seal(self, name: str) -> Seal:
+        """The recorded seal of a person's file."""
+        return Seal(int(self.origin[name]["size"]), str(self.origin[name]["sha256"]))
+
     @property
     def shards(self) -> list[str]:
         """The names of the parquet shards, in order; the last is the validation shard."""
-        return sorted(name for name in self.files if _SHARD.fullmatch(name))
+        return sorted(name for name in self.files if is_shard(name))
 
 
 def new_manifest(
-    *, preset: str, vocab_size: int, python: str, splits: dict[str, dict[str, int]], seals: dict[str, Seal]
+    *,
+    preset: str,
+    vocab_size: int,
+    python: str,
+    splits: dict[str, dict[str, int]],
+    seals: dict[str, Seal],
+    source: str,
+    origin: dict[str, Seal],
 ) -> Manifest:
     """The manifest of files that have just been made."""
-    files = {name: {"size": one.size, "sha256": one.sha256} for name, one in sorted(seals.items())}
-    return Manifest(_FORMAT, preset, vocab_size, python, _identity(files), splits, files)
+    files = {name: asdict(seal) for name, seal in sorted(seals.items())}
+    of_person = {name: asdict(seal) for name, seal in sorted(origin.items())}
+    return Manifest(_FORMAT, preset, vocab_size, python, _identity(files), splits, files, source, of_person)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -95,6 +116,8 @@ def read_manifest(directory: Path) -> Manifest:
             raise CorpusError(f"{path} changed since it was prepared: its sums do not add up; {REBUILD}")
         for name in manifest.files:
             manifest.seal(name)
+        for name in manifest.origin:
+            manifest.origin_seal(name)
     except (FileNotFoundError, NotADirectoryError):
         raise CorpusError(f"no corpus at {directory}; run `autoresearch-tui prepare`") from None
     except OSError as error:

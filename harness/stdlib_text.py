@@ -5,7 +5,6 @@ document. The text differs between builds of Python, so a corpus made from it sa
 module only reads; it knows nothing of tokens or files to be written.
 """
 
-import hashlib
 import importlib
 import itertools
 import os
@@ -13,7 +12,9 @@ import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from harness.texts import Texts, divide
 
 # Not the library, or not in every installation of the same build.
 _SKIPPED_FOLDERS: Final = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"})
@@ -26,34 +27,15 @@ _BEGINNING: Final = re.compile(r"^((?: {4})?)(?:@.*\n\1)*(?:async def|def|class)
 # Shorter pieces (`pass`, a lone constant) are mostly their BOS token.
 _SHORTEST: Final = 80
 
-# One document in five is for validation: the scored rows take some 1,100 and the packing buffer holds 1,000 more, and a
-# smaller split would begin to repeat documents within one evaluation.
-_VALIDATION_SHARE: Final = 5
-
-
-class Texts(NamedTuple):
-    """Documents, each once, for training and for validation."""
-
-    train: list[str]
-    val: list[str]
-
 
 def stdlib_texts() -> Texts:
     """The standard library's documents, in an order that depends on nothing but their contents.
 
-    A document's SHA-256 gives it its place and its split, so neither moves when another document changes.
-
     Raises:
         OSError: the standard library cannot be read.
     """
-    found: dict[bytes, str] = {}
-    for text in (*_topics(), *_sources(Path(sysconfig.get_path("stdlib")))):
-        for document in split_source(text):
-            found[hashlib.sha256(document.encode()).digest()] = document
-    texts = Texts([], [])
-    for digest in sorted(found):
-        (texts.train if digest[-1] % _VALIDATION_SHARE else texts.val).append(found[digest])
-    return texts
+    sources = (*_topics(), *_sources(Path(sysconfig.get_path("stdlib"))))
+    return divide(document for text in sources for document in split_source(text))
 
 
 def split_source(source: str) -> Iterator[str]:

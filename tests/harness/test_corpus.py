@@ -237,7 +237,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     def full(*_args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("harness.corpus.write_documents", full)
+    monkeypatch.setattr("harness.building.write_documents", full)
     with pytest.raises(CorpusError, match="No space left on device; make room"):
         prepare(tmp_path / "corpus", SMALL, quiet, source=texts)
     assert [path.name for path in tmp_path.iterdir()] == [".corpus.lock"]
