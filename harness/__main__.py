@@ -19,6 +19,8 @@ from pathlib import Path
 import platformdirs
 
 from harness import pipes, runner
+from harness.errors import ClearError
+from harness.prepare_options import add_prepare_options, prepare_chosen
 from harness.process_tree import die_with_parent
 from harness.result import Outcome, RecordError, RunProgress, RunRequest, RunResult
 from harness.settings import EMBEDDED
@@ -40,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     prepare = verbs.add_parser("prepare", help="make the corpus, or check the one that is there")
+    add_prepare_options(prepare)
     prepare.add_argument("--out", type=Path, help="directory of the corpus (default: in the user's cache)")
-    prepare.add_argument("--fresh", action="store_true", help="make it again, whatever is there")
     prepare.set_defaults(do=_prepare)
 
     run = verbs.add_parser("run", help="train a genome and score it")
@@ -76,22 +78,21 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _default_corpus() -> Path:
+def _default_corpus(preset: str = EMBEDDED.name) -> Path:
     """Where the sessions keep it, too."""
     home = os.environ.get("AUTORESEARCH_TUI_HOME")
     cache = Path(home).expanduser() / "cache" if home else Path(platformdirs.user_cache_dir("autoresearch-tui"))
-    return cache / "corpus" / EMBEDDED.name
+    return cache / "corpus" / preset
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from harness.corpus import CorpusError, prepare
-
+    out = arguments.out or _default_corpus(arguments.preset)
     try:
-        corpus = prepare(
-            arguments.out or _default_corpus(), EMBEDDED, say=partial(print, flush=True), fresh=arguments.fresh
-        )
-    except CorpusError as error:
+        corpus = prepare_chosen(arguments, out, partial(print, flush=True))
+    except ClearError as error:
         return _failed(str(error))
+    except KeyboardInterrupt:
+        return _failed("stopped; what was downloaded is kept, and the same command goes on with it", status=130)
     print(f"corpus:           {corpus.path}")
     print(f"id:               {corpus.id}")
     return 0

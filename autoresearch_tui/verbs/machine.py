@@ -6,14 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.settings import EMBEDDED, PRESETS
+from harness.prepare_options import add_prepare_options, prepare_chosen
+from harness.settings import PRESETS
 from sessions.store import cache_home, private_dir, state_home
 
 
 def add(verbs: Any) -> None:
     """Declare the verbs."""
     one = verbs.add_parser("prepare", help="make the corpus and its tokenizer (new and demo do it when needed)")
-    one.add_argument("--fresh", action="store_true", help="make it again, also if it is there")
+    add_prepare_options(one)
     one.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     one.set_defaults(run=_prepare)
 
@@ -28,18 +29,21 @@ def corpus_path(preset: str) -> Path:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from harness.corpus import prepare
-
-    quiet = arguments.json
     private_dir(state_home())
-    corpus = prepare(
-        corpus_path(EMBEDDED.name), EMBEDDED, say=(lambda _line: None) if quiet else print, fresh=arguments.fresh
-    )
+    corpus = prepare_chosen(arguments, corpus_path(arguments.preset), _quiet if arguments.json else _say)
     if arguments.json:
         print(json.dumps({"path": str(corpus.path), "corpus": corpus.id, "vocab_size": corpus.vocab_size}))
     else:
         print(f"corpus {corpus.id} is ready in {corpus.path}")
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _quiet(_line: str) -> None:
+    """Standard output belongs to the JSON."""
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
