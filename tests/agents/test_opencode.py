@@ -12,6 +12,7 @@ from tests.agents.chat_api import MODEL, chat_api
 from tests.agents.installed import needs
 from tests.agents.scenes import Driven
 from tests.agents.scripted import (
+    EXPERIMENT,
     Asked,
     Call,
     Drop,
@@ -130,6 +131,15 @@ def test_an_approval_is_answered_where_that_is_allowed() -> None:
 def test_a_killed_agent_comes_back_in_its_own_conversation(opencode: Driven) -> None:
     """After kill -9 opencode resumes what it was doing, with all that it was told."""
     scenes.killed_and_brought_back(opencode)
+
+
+def test_an_experiment_in_the_background_is_no_stop(opencode: Driven) -> None:
+    """A turn that leaves an experiment running, and ends, is not nudged before its verdict."""
+    opencode.model.plan(Call(EXPERIMENT, background=True), Say("It runs. I will wait for it."))
+    session = opencode.begin("--experiments", "2")
+    assert session.until_over()["phase"] == "finished", session.journal()[-20:]
+    first = next(one for one in session.journal("verdict") if one["number"] == 1)
+    assert [one["at"] > first["at"] for one in session.journal("nudge")] == [False, True]
 
 
 def test_a_nudge_that_cannot_wait_is_folded_into_the_turn(opencode: Driven) -> None:

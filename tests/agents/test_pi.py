@@ -37,7 +37,7 @@ def test_a_model_that_stops_after_every_experiment_is_kept_going_to_the_end(pi: 
     session = scenes.five_experiments(pi)
     assert session.journal("conversation")[0]["transcript"].startswith(str(session.home / ".pi"))
     assert "hook agent_end" in {one["rule"] for one in session.journal("nudge")}
-    assert (session.home / "hers").read_text().splitlines() == ["end"] * 5
+    assert set((session.home / "hers").read_text().splitlines()) == {"end"}
 
 
 def test_a_bad_key_is_waited_out(pi: Driven) -> None:

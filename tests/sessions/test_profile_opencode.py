@@ -110,7 +110,7 @@ def test_what_is_quoted_above_the_composer_is_not_believed() -> None:
         ("session.status", {"type": "busy"}, AgentState.WORKING),
         ("session.status", {"type": "idle"}, AgentState.WAITING),
         ("session.status", {"type": "retry", "message": "The server had an error"}, AgentState.WORKING),
-        ("session.status", {"type": "retry", "message": "Rate limit reached for requests"}, AgentState.LIMITED),
+        ("session.status", {"type": "retry", "message": "Rate limit reached for requests"}, None),
         ("session.error", {"name": "APIError", "message": "Incorrect API key provided"}, AgentState.FAILING),
         ("session.error", {"name": "APIError", "message": "The usage limit has been reached"}, AgentState.LIMITED),
         ("session.error", {"name": "UnknownError"}, AgentState.FAILING),
@@ -120,7 +120,7 @@ def test_what_is_quoted_above_the_composer_is_not_believed() -> None:
     ],
 )
 def test_what_the_plugin_reports_is_understood(event: str, data: dict[str, str], state: AgentState | None) -> None:
-    """Each event of the plugin says what opencode does, or names its conversation."""
+    """Each event of the plugin says what opencode does, names its conversation, or leaves it to the screen."""
     assert signal(event, **data) is state
 
 
