@@ -223,7 +223,9 @@ def _with_signal(
     working = found.state is AgentState.WORKING
     match signal.state:
         case AgentState.WORKING:
-            alive = now - max(signal.at, changed_at) <= _ALIVE_S
+            # A free composer may be drawn late; a question, a limit or an error that stays is there.
+            drawn_at = changed_at if found.state is AgentState.WAITING else signal.at
+            alive = now - max(signal.at, drawn_at) <= _ALIVE_S
             return told if alive and level_since <= signal.at else found
         case AgentState.WAITING if working and not found.background and level_since <= signal.at + _LAG_S:
             if now < signal.at + _LAG_S:

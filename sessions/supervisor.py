@@ -136,6 +136,8 @@ class Supervisor:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_S)
+            if not self.session.spec_file.exists():  # somebody has removed the session: nobody can reach us any more
+                self._stopping.set()
             self.journal.flush()
             if self.recorder is not None:
                 self.recorder.flush_when_due()

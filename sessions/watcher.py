@@ -62,11 +62,13 @@ class Watcher:
         now, before = time.monotonic(), self.detection
         after = detect(self._profile, self.view(now), before, now)
         self.detection = after
+        reset = {} if after.reset is None else {"resets_at": round(after.reset.at)}
         if before is not None and before.state is after.state:
+            if reset and before.reset is None:  # a menu came first, and then the line that says when
+                self._journal.add("reset", **self.why(now), **reset)
             return
         self.state_since = time.time()
         previous = "" if before is None else before.state
-        reset = {} if after.reset is None else {"resets_at": round(after.reset.at)}
         self._journal.add("state", state=after.state, before=previous, **self.why(now), **reset)
         self._on_state(after.state)
 

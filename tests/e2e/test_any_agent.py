@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -326,3 +327,13 @@ def test_explain_says_what_holds_it_back(night: Night) -> None:
     assert night.ours("explain", "t").stdout
     night.ours("stop", "t")
     assert "stopped" in night.ours("explain", "t").stdout
+
+
+def test_a_supervisor_leaves_with_its_session(night: Night) -> None:
+    """A supervisor whose session was removed ends, and its agent with it."""
+    night.begin("--idle-nudges", "1")
+    status = night.until(lambda one: one["phase"] == "parked")
+    supervisor, agent = psutil.Process(status["pid"]), psutil.Process(status["agent_pid"])
+    shutil.rmtree(night.session.path)
+    gone, alive = psutil.wait_procs([supervisor, agent], timeout=30)
+    assert (len(gone), alive) == (2, [])

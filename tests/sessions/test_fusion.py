@@ -128,6 +128,15 @@ def test_a_reported_start_that_nothing_follows_is_no_work() -> None:
     assert _judged(before, (11.1, rest), (14.2, rest), (14.6, rest)).state is AgentState.WAITING
 
 
+def test_a_limit_that_stays_is_believed_after_a_reported_start() -> None:
+    """A turn that was reported to begin, but left the limit on the screen, is no work, however much is drawn."""
+    begun = _signal(AgentState.WORKING, 11.0)
+    before = (10.9, _view("limit reached", 10.5))
+    drawing = [(now, _view("limit reached", now, signal=begun)) for now in (11.1, 13.0, 14.5, 15.0)]
+    assert _judged(before, *drawing[:1]).state is AgentState.WORKING
+    assert _judged(before, *drawing).state is AgentState.LIMITED
+
+
 def test_under_a_viewer_the_agent_does_what_it_did() -> None:
     """A viewer that hides the agent's screen changes nothing, whatever is reported meanwhile."""
     view = _view("TRANSCRIPT", 11.0, signal=_signal(AgentState.WAITING, 11.0))
