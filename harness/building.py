@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from harness.documents import write_documents
-from harness.manifest import MANIFEST_FILE, REBUILD, SPLITS, CorpusError, is_shard, new_manifest
+from harness.manifest import MANIFEST_FILE, SPLITS, CorpusError, is_shard, new_manifest, rebuild
 from harness.seal import Seal, seal_file
 from harness.settings import TOKENIZER_CHARACTERS, Preset
 from harness.shards import read_texts, shard_name, write_shards
@@ -43,7 +43,7 @@ def build(directory: Path, preset: Preset, source: Source, say: Callable[[str], 
         counts[split] = write_documents(directory, split, _said(shards, say), encoding, tokenizer.bos)
         if not counts[split]["documents"]:
             raise CorpusError("there is no text to make a corpus of")
-    refuse_changed(source, origin)
+    refuse_changed(directory, source, origin)
     manifest = new_manifest(
         preset=preset.name,
         vocab_size=preset.vocab_size,
@@ -56,13 +56,13 @@ def build(directory: Path, preset: Preset, source: Source, say: Callable[[str], 
     (directory / MANIFEST_FILE).write_text(manifest.to_json() + "\n", encoding="utf-8")
 
 
-def refuse_changed(source: Source, known: Mapping[str, Seal]) -> None:
-    """Raise if a source's files are not the known ones."""
+def refuse_changed(corpus: Path, source: Source, known: Mapping[str, Seal]) -> None:
+    """Raise if a source's files are not the known ones, which the corpus was made of."""
     now = source.seals()
     for name in sorted(now.keys() | known.keys()):
         if now.get(name) != known.get(name):
             what = "changed" if name in now and name in known else "is new" if name in now else "is gone"
-            raise CorpusError(f"{name} of {source.name} {what} since the corpus was made; {REBUILD}")
+            raise CorpusError(f"{name} of {source.name} {what} since the corpus was made; {rebuild(corpus)}")
 
 
 def _said(shards: list[Path], say: Callable[[str], None]) -> Iterator[str]:

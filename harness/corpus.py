@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 
 from harness.documents import LARGEST_VOCABULARY, TokenDocuments, offsets_file, tokens_file
 from harness.manifest import (
-    REBUILD,
     SPLITS,
     CorpusError,
     is_corpus_file,
     read_manifest,
+    rebuild,
 )
 from harness.seal import SealError, map_sealed
 from harness.settings import Preset
@@ -110,9 +110,9 @@ def open_corpus(path: Path, splits: Collection[str] | None = None) -> Corpus:
         for name in manifest.shards if splits is None else ():
             content(name)
     except SealError as error:
-        raise CorpusError(f"{error}; {REBUILD}") from None
+        raise CorpusError(f"{error}; {rebuild(path)}") from None
     except (TokenizerError, ValueError) as error:
-        raise CorpusError(f"{path} is broken: {error}; {REBUILD}") from None
+        raise CorpusError(f"{path} is broken: {error}; {rebuild(path)}") from None
     table = tokenizer.token_bytes()
     table.setflags(write=False)
     return Corpus(path, manifest.identity, manifest.preset, len(table), tokenizer.bos, table, tokenizer, opened)
@@ -172,15 +172,15 @@ def _opened_for(out: Path, preset: Preset, asked: "Source | None") -> Corpus:
     if (corpus.preset, corpus.vocab_size) != (preset.name, preset.vocab_size):
         raise CorpusError(
             f"{out} was prepared for preset {corpus.preset!r} with {corpus.vocab_size:,} tokens, not for "
-            f"{preset.name!r} with {preset.vocab_size:,}; {REBUILD}"
+            f"{preset.name!r} with {preset.vocab_size:,}; {rebuild(out)}"
         )
     if asked is not None:
         from harness.building import refuse_changed
 
         manifest = read_manifest(out)
         if manifest.source != asked.name:
-            raise CorpusError(f"{out} was made from {one_line(manifest.source)}, not from {asked.name}; {REBUILD}")
-        refuse_changed(asked, {name: manifest.origin_seal(name) for name in manifest.origin})
+            raise CorpusError(f"{out} was made from {one_line(manifest.source)}, not from {asked.name}; {rebuild(out)}")
+        refuse_changed(out, asked, {name: manifest.origin_seal(name) for name in manifest.origin})
     return corpus
 
 

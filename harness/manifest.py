@@ -10,6 +10,7 @@ from harness.documents import offsets_file, tokens_file
 from harness.errors import ClearError
 from harness.result import Record, RecordError
 from harness.seal import Seal
+from harness.settings import EMBEDDED, PRESETS
 from harness.tokenizer import RANKS_FILE, SETTINGS_FILE
 
 MANIFEST_FILE: Final = "manifest.json"
@@ -27,8 +28,11 @@ _DECISIVE: Final = (
 _SHARD: Final = re.compile(r"shard_\d{5}\.parquet")
 _FORMAT: Final = 1
 
-# What mends a broken corpus.
-REBUILD: Final = "run `autoresearch-tui prepare --fresh`"
+
+def rebuild(directory: Path, fresh: bool = True) -> str:
+    """What mends a broken corpus, or makes one that is not there; the sessions' lie under their presets' names."""
+    preset = f" --preset {directory.name}" if directory.name in PRESETS and directory.name != EMBEDDED.name else ""
+    return f"run `autoresearch-tui prepare{preset}{' --fresh' if fresh else ''}`"
 
 
 class CorpusError(ClearError):
@@ -111,19 +115,19 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         manifest = Manifest.from_json(path.read_bytes())
         if manifest.format != _FORMAT:
-            raise CorpusError(f"{path} has a format that this version cannot read; {REBUILD}")
+            raise CorpusError(f"{path} has a format that this version cannot read; {rebuild(directory)}")
         if manifest.identity != _identity(manifest.files) or not manifest.shards:
-            raise CorpusError(f"{path} changed since it was prepared: its sums do not add up; {REBUILD}")
+            raise CorpusError(f"{path} changed since it was prepared: its sums do not add up; {rebuild(directory)}")
         for name in manifest.files:
             manifest.seal(name)
         for name in manifest.origin:
             manifest.origin_seal(name)
     except (FileNotFoundError, NotADirectoryError):
-        raise CorpusError(f"no corpus at {directory}; run `autoresearch-tui prepare`") from None
+        raise CorpusError(f"no corpus at {directory}; {rebuild(directory, fresh=False)}") from None
     except OSError as error:
         raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
     except (RecordError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CorpusError(f"{path} is broken ({type(error).__name__}); {REBUILD}") from None
+        raise CorpusError(f"{path} is broken ({type(error).__name__}); {rebuild(directory)}") from None
     return manifest
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.progress import drawer
-from harness.settings import CLIMBMIX, EMBEDDED, PRESETS, REFERENCE
+from harness.settings import CLIMBMIX, EMBEDDED, LIBRARY, PRESETS, REFERENCE, SHARD_SETS
+from harness.text import one_line
 
 if TYPE_CHECKING:
     from harness.corpus import Corpus
+    from harness.sources import Source
 
 _SHARDS: Final = f"{CLIMBMIX.name}, {CLIMBMIX.train_shards} shards and one for validation, about 100 MB each"
 
@@ -22,6 +24,8 @@ The text comes from
   --from https://HOST/PATH       parquet shards at PATH/shard_00000.parquet and so on
   --from FOLDER                  parquet files with a column `text`, of which the last by name is for validation,
                                  or text files (.txt, .md), of which one document in five is
+  --from {LIBRARY}, --from {CLIMBMIX.name}
+                                 one of the first two, whatever the preset
 
 A download that broke off goes on where it was when you run the command again. Sizes and sums of shards are recorded
 when they first come, in a folder beside the corpus (.downloads): a shard that is another later is named and refused."""
@@ -34,7 +38,9 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", choices=sorted(PRESETS), default=EMBEDDED.name, help="what the corpus is for (default: %(default)s)"
     )
-    parser.add_argument("--from", dest="where", default="", metavar="PLACE", help="an address of shards, or a folder")
+    parser.add_argument(
+        "--from", dest="where", default="", metavar="PLACE", help="an address of shards, a folder, or a source's name"
+    )
     parser.add_argument("--shards", type=_positive, default=0, metavar="N", help="shards for training, the first N")
     parser.add_argument(
         "--val-shard", type=_positive, default=-1, metavar="N", help="number of the shard for validation"
@@ -53,12 +59,28 @@ def prepare_chosen(arguments: argparse.Namespace, out: Path, say: Callable[[str]
 
     preset = PRESETS[arguments.preset]
     draw = drawer()
-    told = arguments.where or arguments.shards or arguments.val_shard > -1
+    told = bool(arguments.where or arguments.shards or arguments.val_shard > -1)
     source = chosen_source(preset, out.absolute(), arguments.where, arguments.shards, arguments.val_shard, draw)
-    # Without a choice the corpus that is there is right, whatever it was made from.
-    if not told and not arguments.fresh and out.exists():
-        return prepare(out, preset, say)
+    if not told and out.exists():
+        if not arguments.fresh:  # what is there is right, whatever it was made from
+            return prepare(out, preset, say)
+        _refuse_to_guess(out, source)
     return prepare(out, preset, say, fresh=arguments.fresh, source=source)
+
+
+def _refuse_to_guess(out: Path, source: "Source") -> None:
+    """Raise if the corpus that is to be made again was made from another source than the preset's own."""
+    from harness.manifest import CorpusError, read_manifest
+
+    try:
+        made_from = read_manifest(out).source
+    except CorpusError:  # nothing to go by
+        return
+    if made_from not in {"", source.name}:
+        raise CorpusError(
+            f"{out} was made from {one_line(made_from)}; say with --from what it is to be made from now: that, or "
+            f"{' or '.join((LIBRARY, *SHARD_SETS))}"
+        )
 
 
 def _positive(text: str) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import ClearError
 from harness.seal import Seal, seal_file
-from harness.settings import SHARD_SETS, Preset, ShardSet
+from harness.settings import LIBRARY, SHARD_SETS, Preset, ShardSet
 from harness.shard_downloads import ShardDownloads
 from harness.shards import shard_name
 from harness.stdlib_text import stdlib_texts
@@ -130,7 +130,8 @@ def chosen_source(
     Args:
         preset: says what was not chosen.
         out: the directory of the corpus.
-        where: an http or https address of shards, or a folder; empty: what the preset names.
+        where: an http or https address of shards, a folder, or a source's name as in the settings; empty: what the
+            preset names.
         train_shards: how many shards are for training; 0: what the settings say.
         val_shard: which is for validation; -1: what the settings say.
         draw: see `Shards`.
@@ -138,16 +139,17 @@ def chosen_source(
     Raises:
         SourceError: the choice makes no sense.
     """
-    shards = SHARD_SETS.get(preset.source)
+    known = where in {LIBRARY, *SHARD_SETS}
+    shards = SHARD_SETS.get(where if known else preset.source)
     if "://" in where:
         template = shards or next(iter(SHARD_SETS.values()))
         shards = replace(template, name=_checked(where), url=_checked(where))
-    elif where:
+    elif where and not known:
         shards = None
     if shards is None:
         if train_shards or val_shard > -1:
             raise SourceError("the number of shards can be chosen only where shards are downloaded; see --from")
-        return Folder(Path(where).expanduser().absolute()) if where else Function()
+        return Folder(Path(where).expanduser().absolute()) if where and not known else Function()
     shards = replace(
         shards,
         train_shards=train_shards or shards.train_shards,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from harness.__main__ import main
-from harness.corpus import Corpus, CorpusError, prepare
+from harness.corpus import Corpus, CorpusError, open_corpus, prepare
 from harness.errors import ClearError
 from harness.manifest import read_manifest
 from harness.progress import Progress, drawer, line
@@ -209,6 +209,8 @@ def test_a_preset_knows_its_source(tmp_path: Path) -> None:
     """Without a choice the embedded preset reads Python's library, the reference its data set, beside the corpus."""
     assert chosen_source(EMBEDDED, tmp_path / "c") == Function()
     assert chosen_source(REFERENCE, tmp_path / "c") == Shards(CLIMBMIX, tmp_path / "c.downloads")
+    assert chosen_source(REFERENCE, tmp_path / "c", "library") == Function()
+    assert chosen_source(EMBEDDED, tmp_path / "c", "climbmix") == Shards(CLIMBMIX, tmp_path / "c.downloads")
     mirror = chosen_source(REFERENCE, tmp_path / "c", "https://example.org/x/", 3)
     assert isinstance(mirror, Shards)
     assert (mirror.shards.url, mirror.shards.train_shards, mirror.shards.val_shard) == (
@@ -252,6 +254,26 @@ def test_the_command_line_makes_it(tmp_path: Path, folder: Path, capsys: pytest.
     assert str(tmp_path / "nowhere") in capsys.readouterr().err
     assert main(["prepare", *out, "--from", "https://me:key@example.org"]) == 1
     assert "key@" not in capsys.readouterr().err
+
+
+def test_making_again_is_no_guess(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--fresh` alone does not replace a folder's corpus by the preset's own text; with the place said it makes it."""
+    out = ["--out", str(tmp_path / "corpus")]
+    assert main(["prepare", *out, "--from", str(folder)]) == 0
+    made = read_manifest(tmp_path / "corpus")
+    assert main(["prepare", *out, "--fresh"]) == 1
+    assert f"was made from the folder {folder}; say with --from" in capsys.readouterr().err
+    assert read_manifest(tmp_path / "corpus") == made
+    assert main(["prepare", *out]) == 0
+    assert main(["prepare", *out, "--fresh", "--from", str(folder)]) == 0
+
+
+def test_a_remedy_names_the_preset(tmp_path: Path) -> None:
+    """What is said of a corpus that is missing makes that preset's, not another's."""
+    with pytest.raises(CorpusError, match=r"run `autoresearch-tui prepare --preset reference`$"):
+        open_corpus(tmp_path / "reference")
+    with pytest.raises(CorpusError, match=r"run `autoresearch-tui prepare`$"):
+        open_corpus(tmp_path / "embedded")
 
 
 def test_the_command_line_downloads(tmp_path: Path, server: ShardServer, capsys: pytest.CaptureFixture[str]) -> None:
