@@ -71,6 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.to(f"/behind/{name}", hashlib.sha256(kept.files[name]).hexdigest())
         elif fault == "redirect, forged":
             self.to(f"/behind/{name}", "f" * 64)
+        elif fault == "redirect, another size":
+            self.to(f"/behind/{name}", "", size=1)
         elif fault == "redirect for ever":
             kept.faults[name].append(fault)
             self.to(f"/set/{name}", "")
@@ -80,10 +82,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.body(kept.files[name], fault)
         self.close_connection = True
 
-    def to(self, place: str, sha256: str) -> None:
+    def to(self, place: str, sha256: str, size: int = 0) -> None:
         self.send_response(302)
         self.send_header("Location", place)
         self.send_header("X-Linked-Etag", f'"{sha256}"')
+        if size:
+            self.send_header("X-Linked-Size", str(size))
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -153,6 +153,7 @@ def test_nothing_is_joined_that_may_not_fit(client: Client, server: ShardServer)
         ("lie: shorter", "no whole parquet file"),
         ("a page", "no whole parquet file"),
         ("redirect, forged", "SHA-256 is not the one that the server names"),
+        ("redirect, another size", "name two sizes"),
         ("redirect for ever", "302"),
         ("redirect to a file", "not allowed"),
     ],
