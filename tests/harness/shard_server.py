@@ -19,6 +19,9 @@ class ShardServer:
         faults: for each name how its next answers are wrong, the first first; none left: they are right.
         asked: name and `Range` header of every request, in order.
         validators: whether it names an ETag.
+        stuck: set when an answer has stopped half-way, which then waits for `free`.
+        free: lets it end.
+        refused: set when an answer was an error.
     """
 
     def __init__(self, port: int) -> None:
@@ -27,6 +30,7 @@ class ShardServer:
         self.faults: defaultdict[str, list[str]] = defaultdict(list)
         self.asked: list[tuple[str, str]] = []
         self.validators = True
+        self.stuck, self.free, self.refused = threading.Event(), threading.Event(), threading.Event()
 
 
 @contextmanager
@@ -46,6 +50,7 @@ def serving() -> Iterator[ShardServer]:
         try:
             yield kept
         finally:
+            kept.free.set()
             server.shutdown()
             thread.join()
 
@@ -67,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Retry-After", "7")
             self.send_header("Content-Length", "0")
             self.end_headers()
+            kept.refused.set()
         elif fault == "redirect":
             self.to(f"/behind/{name}", hashlib.sha256(kept.files[name]).hexdigest())
         elif fault == "redirect, forged":
@@ -121,4 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault != "no length":
             self.send_header("Content-Length", str(len(rest) + (100 if fault == "lie: longer" else 0)))
         self.end_headers()
-        self.wfile.write(rest[: len(rest) // 2] if fault == "drop" else rest)
+        self.wfile.write(rest[: len(rest) // 2] if fault in {"drop", "stick"} else rest)
+        if fault == "stick":
+            self.wfile.flush()
+            self.kept.stuck.set()
+            self.kept.free.wait()

@@ -1,5 +1,7 @@
 """A corpus from a folder or from downloaded shards is made of that text, and says when it is not the one asked for."""
 
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -286,6 +288,34 @@ def test_the_command_line_downloads(tmp_path: Path, server: ShardServer, capsys:
     with pytest.raises(SystemExit):
         main(["prepare", "--help"])
     assert "A download that broke off goes on" in capsys.readouterr().out
+
+
+PREPARE = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from harness.__main__ import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_who_is_ended_half_way_goes_on_later(tmp_path: Path, server: ShardServer, end: signal.Signals) -> None:
+    """Killed while a shard comes, or stopped by a person in a pause, it leaves no corpus, and the next one makes it."""
+    name = "shard_00001.parquet"
+    server.faults[name] = ["stick"] if end == signal.SIGKILL else ["429"]
+    asked = ["prepare", "--out", str(tmp_path / "c"), "--from", server.url, "--shards", "2", "--val-shard", "7"]
+    with subprocess.Popen([sys.executable, "-c", PREPARE, *asked], stderr=subprocess.PIPE, text=True) as first:
+        try:
+            assert (server.stuck if end == signal.SIGKILL else server.refused).wait(60)
+            first.send_signal(end)
+            _, said = first.communicate(timeout=60)
+        finally:
+            first.kill()
+    assert first.returncode == (130 if end == signal.SIGINT else -end)
+    assert said == (
+        "harness: stopped; what was downloaded is kept, and the same command goes on with it\n" * (end == 2)
+    )
+    assert not (tmp_path / "c").exists()
+    assert main(asked) == 0
+    assert (texts_of(open_corpus(tmp_path / "c"), "train"), server.faults[name]) == (TRAIN, [])
 
 
 @given(st.text(alphabet="ab \n", max_size=400), st.integers(1, 40))
