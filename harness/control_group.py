@@ -1,7 +1,7 @@
 """A control group for a run: a bound on what all its processes take together, root's too.
 
 It needs a /sys/fs/cgroup that this process may write to, as root has on a machine of its own, and few containers have.
-Whoever comes next removes the empty ones that others left. A group is made within the one that this process is in, so
+Whoever comes next removes the empty ones of processes that are gone. A group is made within the one that this process is in, so
 that a bound on that holds on.
 """
 
@@ -45,8 +45,9 @@ def _enter(base: Path, files: dict[str, tuple[str, int]]) -> set[str]:
     if not os.access(base, os.W_OK):
         return set()
     for left in base.glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # in use
-            left.rmdir()
+        if not Path("/proc", left.name.removeprefix(_PREFIX)).exists():  # else it may be about to enter
+            with suppress(OSError):  # what it started is still there
+                left.rmdir()
     group = base / f"{_PREFIX}{os.getpid()}"
     group.mkdir(exist_ok=True)
     held = set()

@@ -266,7 +266,9 @@ def test_a_control_group_is_entered_with_its_bounds(tmp_path: Path, monkeypatch:
     """The bounds are written before this process enters, and empty groups that others left are gone."""
     tree = unified(tmp_path / "cgroup")
     mine = tmp_path / "cgroup" / "mine"
-    (mine / "autoresearch-run-1").mkdir()
+    (mine / "autoresearch-run-4194305").mkdir()  # no process has such a number (proc(5), pid_max)
+    entering = mine / f"autoresearch-run-{os.getppid()}"
+    entering.mkdir()
     made = Path.mkdir
 
     def mkdir(path: Path, *arguments: object, **options: object) -> None:
@@ -277,7 +279,7 @@ def test_a_control_group_is_entered_with_its_bounds(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "mkdir", mkdir)
     assert control_group.join({"memory": 123, "processes": 45}, **tree) == {"memory", "processes"}
     group = mine / f"autoresearch-run-{os.getpid()}"
-    assert [path.name for path in mine.iterdir()] == [group.name]
+    assert {path.name for path in mine.iterdir()} == {group.name, entering.name}
     assert {path.name: path.read_text() for path in group.iterdir()} == {
         "memory.max": "123",
         "pids.max": "45",
