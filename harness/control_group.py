@@ -1,8 +1,8 @@
 """A control group for a run: a bound on what all its processes take together, root's too.
 
 It needs a /sys/fs/cgroup that this process may write to, as root has on a machine of its own, and few containers have.
-Whoever comes next removes the empty ones of processes that are gone. A group is made within the one that this process is in, so
-that a bound on that holds on.
+Whoever comes next removes the empty ones of processes that are gone. A group is made within the one that this process
+is in, so that a bound on that holds on.
 """
 
 import os
