@@ -1,17 +1,14 @@
 """The scripted model behind OpenAI's chat completions, as opencode, Qwen Code, pi and aider speak it, on 127.0.0.1."""
 
-import itertools
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from tests.agents.scripted import Asked, Call, Drop, Limit, Refuse, Say, Script, Step
+from tests.agents.serving import Handler, serving
 
 MODEL: Final = "scripted"
 _USAGE: Final = {
@@ -22,8 +19,7 @@ _USAGE: Final = {
 }
 
 
-@contextmanager
-def chat_api(script: Script, *, has_tools: bool = True) -> Iterator[int]:
+def chat_api(script: Script, *, has_tools: bool = True) -> AbstractContextManager[int]:
     """Serve the script under /v1, and give the port.
 
     Args:
@@ -31,30 +27,14 @@ def chat_api(script: Script, *, has_tools: bool = True) -> Iterator[int]:
         has_tools: whether the agent gives the model tools. One that does makes requests without them beside the
             conversation, for a title, and gets one.
     """
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.script = script  # type: ignore[attr-defined]
-    server.has_tools = has_tools  # type: ignore[attr-defined]
-    server.numbers = itertools.count(1)  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(_Handler, script, has_tools=has_tools)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Any
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-        """Silence."""
-
-    def do_GET(self) -> None:
+class _Handler(Handler):
+    def do_GET(self) -> None:  # noqa: N802 - http.server names it so
         self._answer(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - http.server names it so
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         tools = [one["function"] for one in request.get("tools") or []]
         if self.server.has_tools and not tools:

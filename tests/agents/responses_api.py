@@ -1,16 +1,13 @@
 """The scripted model behind OpenAI's Responses API, as Codex speaks it: one HTTP server on 127.0.0.1."""
 
-import itertools
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from tests.agents.scripted import Asked, Call, Drop, Limit, Refuse, Say, Script, Step
+from tests.agents.serving import Handler, serving
 
 # How long the model waits for a command before it looks again: no command of a test takes longer in one go.
 _YIELD_MS: Final = 30_000
@@ -18,33 +15,13 @@ _YIELD_BACKGROUND_MS: Final = 250
 _RUNS_ON: Final = "Process running with session ID "
 
 
-@contextmanager
-def responses_api(script: Script) -> Iterator[int]:
+def responses_api(script: Script) -> AbstractContextManager[int]:
     """Serve the script, and give the port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.script = script  # type: ignore[attr-defined]
-    server.numbers = itertools.count(1)  # type: ignore[attr-defined]
-    server.background = set()  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(_Handler, script, background=set())
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Any
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-        """Silence."""
-
-    def do_GET(self) -> None:
-        self.send_error(404)
-
-    def do_POST(self) -> None:
+class _Handler(Handler):
+    def do_POST(self) -> None:  # noqa: N802 - http.server names it so
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if not request.get("tools"):  # beside the conversation: a title for it
             self._stream(_item(_says("Lower val_bpb"), next(self.server.numbers)))
