@@ -13,7 +13,7 @@ test: venv
 # Real agents against scripted models on 127.0.0.1; installs them into build/ alone. All but Codex are left out where
 # they do not install. `make test-agents AGENTS=codex` is for one.
 AGENTS := codex claude opencode gemini pi qwen
-NPM := npm install --silent --no-fund --no-audit --prefix build/agents
+NPM := npm install --loglevel=error --no-fund --no-audit --prefix build/agents
 
 test-agents: venv npm $(AGENTS:%=install-%)
 	$(BIN)/pytest -m agents $(AGENTS:%=tests/agents/test_%.py)

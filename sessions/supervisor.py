@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ from sessions.prompter import Prompter, Spent
 from sessions.prompts import load_prompts
 from sessions.protocol import MIN_SIZE, Status
 from sessions.recording import CastRecorder
+from sessions.reporting import status_of
 from sessions.requests import Requests
 from sessions.server import Peer, Server
 from sessions.states import Phase
@@ -207,42 +208,15 @@ class Supervisor:
 
     def status(self) -> Status:
         """Everything a viewer needs to know."""
-        experiments, sitter = self.experiments, self.babysitter
-        running, detection = experiments.running, sitter.watcher.detection
-        return Status(
-            session=self.session.id,
-            agent=self.spec.agent,
-            lab=self.spec.lab,
+        return replace(
+            status_of(self.spec, self.experiments, self.babysitter, self.agent_log.usage),
             phase=self.phase,
             phase_reason=self.phase_reason,
-            state=sitter.watcher.state,
-            state_since=sitter.watcher.state_since,
-            rule="" if detection is None else detection.rule,
-            evidence="" if detection is None else detection.evidence,
-            running=None if running is None else asdict(running),
-            queued=experiments.queued,
-            best=experiments.best,
-            baseline=experiments.baseline,
-            best_number=experiments.best_number,
-            kept=experiments.kept,
-            total=experiments.total,
-            nudges=sitter.keyboard.nudges,
-            last_nudge_at=sitter.keyboard.last_nudge_at,
-            last_nudge=sitter.keyboard.last_nudge,
             alert=self._alert(),
             viewers=len(self.server.viewers),
-            wheel=sitter.person.wheel is not None,
             pid=os.getpid(),
-            agent_pid=sitter.agent.pid,
-            size=list(sitter.agent.size),
             started_at=self._started_at,
-            max_experiments=self.spec.max_experiments,
-            holding=sitter.holding.reason,
-            resets_at=None if detection is None or detection.reset is None else round(detection.reset.at),
             hours=round(self.hours, 2),
-            tokens=self.tokens,
-            cost=self.agent_log.usage.dollars,
-            agent_session=sitter.launches.conversation.identity.session,
             recording=self.recorder is not None and not self.recorder.trouble,
         )
 
