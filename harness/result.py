@@ -25,6 +25,7 @@ class Outcome(StrEnum):
 class Phase(StrEnum):
     """Where a run is."""
 
+    WAITING = "waiting"  # for the GPU, which another run has
     STARTING = "starting"
     TRAINING = "training"
     EVALUATING = "evaluating"
@@ -116,6 +117,9 @@ class RunRequest(Record):
         device: "cpu", "cuda" or "auto".
         probe_share: rows that are asked again to look for leaks, as a share of those that are scored. It costs time
             and changes no number.
+        leases: absolute path of the directory in which runs that use a GPU wait for their turn; empty: none waits.
+        compiled: absolute path of a directory in which compilers keep what they made from one run to the next; empty:
+            they keep nothing. Used on a GPU alone.
     """
 
     run_id: str
@@ -128,6 +132,8 @@ class RunRequest(Record):
     seed: int = 0
     device: str = "auto"
     probe_share: float = 0.125
+    leases: str = ""
+    compiled: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,8 +158,10 @@ class RunResult(Record):
         alarm: why the number is not to be believed before a person has looked, one line; empty where nothing is odd.
         probes: rows that were asked twice, in other company and mostly with other later tokens, and did not move.
         compressed_bpb: what a compressor reaches on the same text, in bits per byte; 0: not known.
-        memory_gb: peak memory in GiB: the process's resident set on a CPU, torch's reserved memory on CUDA.
+        memory_gb: peak memory in GiB: the process's resident set on a CPU; on a GPU what the driver counted for the run,
+            or, where it does not say, what torch reserved.
         training_s: seconds spent on the harness's clock.
+        outside_s: the same as the runner saw it from outside, the untimed warm-up included.
         total_s: wall seconds from start to score.
         steps: optimiser steps, by the number of batches handed out.
         tokens: training tokens handed out.
@@ -162,6 +170,11 @@ class RunResult(Record):
         device: what it ran on, in words.
         corpus: identity of the corpus (SHA-256, first 16 hexadecimal digits).
         genome_sha256: of the file that ran.
+        genome_lines: lines of it that are neither blank nor a comment.
+        taints: reasons not to trust the measurement, one line each; values of `harness.taint.Taint` open each of them.
+        machine: what the machine did meanwhile, a `harness.taint.MachineReport` as JSON; empty where nobody looked.
+        settings: everything that makes two results comparable: the preset, as JSON.
+        budget_s: training seconds that the run was given.
         sandbox: what was enforced on the run, in words.
         log: absolute path of what the run printed. Untrusted.
     """
@@ -176,6 +189,7 @@ class RunResult(Record):
     compressed_bpb: float = 0.0
     memory_gb: float = 0.0
     training_s: float = 0.0
+    outside_s: float = 0.0
     total_s: float = 0.0
     steps: int = 0
     tokens: int = 0
@@ -186,6 +200,11 @@ class RunResult(Record):
     corpus: str = ""
     seed: int = 0
     genome_sha256: str = ""
+    genome_lines: int = 0
+    taints: list[str] = field(default_factory=list)
+    machine: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    budget_s: float = 0.0
     sandbox: str = ""
     log: str = ""
     versions: dict[str, str] = field(default_factory=dict)
@@ -202,11 +221,15 @@ class Experiment(Record):
         message: what was tried, one line.
         verdict: a value of `harness.verdict.Verdict`.
         reason: why, one line.
-        val_bpb: None where the run gave no number.
+        val_bpb: the mean of its runs; None where they gave no number.
         delta: val_bpb less the incumbent's; None where either is missing.
         best: the incumbent's val_bpb after this verdict.
         submitted_at, started_at, ended_at: seconds since the epoch.
-        result: the run's own record.
+        result: the record of the run that decided: the last one without a taint, if there is one.
+        runs: the records of all its runs, in order, `result` among them; empty in a ledger older than that.
+        sigma: run-to-run standard deviation of val_bpb that it was judged with, in bits per byte; None: not known.
+        confidence: that it is better than the incumbent, 0 to 1; None: not known.
+        flags: what a person should know although it decided nothing, one line each.
         usage: what the agent used for it, a `sessions.usage.Usage` as JSON: from the verdict before to this one. Empty
             where its log says nothing.
         change: identity of the change of the genome, the same for two experiments that tried the same; empty where
@@ -228,3 +251,24 @@ class Experiment(Record):
     result: dict[str, Any] = field(default_factory=dict)
     usage: dict[str, Any] = field(default_factory=dict)
     change: str = ""
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    sigma: float | None = None
+    confidence: float | None = None
+    flags: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Replicate(Record):
+    """One more run of a kept commit, with another seed, to measure the noise: a line of `replicates.jsonl`.
+
+    Attributes:
+        number: of the experiment whose commit it is.
+        commit: full hexadecimal id.
+        ended_at: seconds since the epoch.
+        result: the run's own record.
+    """
+
+    number: int
+    commit: str
+    ended_at: float
+    result: dict[str, Any] = field(default_factory=dict)

@@ -76,6 +76,7 @@ class Preset:
         wall_factor: a run is killed at `wall_factor * budget + wall_grace_s` seconds on the wall, whatever its
             clock says.
         wall_grace_s: start-up allowance in that deadline.
+        scratch_bytes: what a run may write, all its files together.
     """
 
     name: str
@@ -91,7 +92,30 @@ class Preset:
     warmup_s: float
     wall_factor: float
     wall_grace_s: float
+    scratch_bytes: int
 
+
+@dataclass(frozen=True)
+class Rule:
+    """How noise is weighed in a verdict; a session may choose other numbers.
+
+    Attributes:
+        k: a change is kept when its gain exceeds so many standard errors of the difference of the means.
+        replicates: runs of the baseline, by which the noise is first measured; 1: it is not measured, and a lower
+            number is kept.
+        most_runs: runs of one experiment at the most, those that are repeated for a taint left out.
+        top_up_every: experiments after which the incumbent is run once more; 0: never.
+        memory_factor: a run that needs more than so many times the incumbent's memory is flagged.
+    """
+
+    k: float = 2.0
+    replicates: int = 3
+    most_runs: int = 3
+    top_up_every: int = 10
+    memory_factor: float = 1.5
+
+
+RULE: Final = Rule()
 
 # Trains in seconds on one CPU core, from text that every Python carries.
 EMBEDDED: Final = Preset(
@@ -105,9 +129,10 @@ EMBEDDED: Final = Preset(
     eval_tokens=131_072,
     budget_s=20.0,
     warmup_steps=1,
-    warmup_s=10.0,
+    warmup_s=2.0,
     wall_factor=3.0,
     wall_grace_s=60.0,
+    scratch_bytes=4 << 30,
 )
 
 # The numbers of the ecosystem's published results, for a CUDA device.
@@ -125,6 +150,7 @@ REFERENCE: Final = Preset(
     warmup_s=120.0,
     wall_factor=2.0,
     wall_grace_s=0.0,
+    scratch_bytes=32 << 30,
 )
 
 PRESETS: Final = {EMBEDDED.name: EMBEDDED, REFERENCE.name: REFERENCE}
