@@ -11,22 +11,20 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import platformdirs
 
-from harness import pipes, runner
 from harness.errors import ClearError
+from harness.events import OnProgress, say
 from harness.prepare_options import add_prepare_options, prepare_chosen
 from harness.process_tree import die_with_parent
 from harness.result import Outcome, RecordError, RunProgress, RunRequest, RunResult
 from harness.settings import EMBEDDED
+from harness.single_run import run_alone
 from harness.text import tail
-
-_RUN = Callable[[RunRequest, runner.OnRecord, int | None], RunResult]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -101,20 +99,17 @@ def _prepare(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.request is None:
         with _own_directory() as directory:
-            return _carry_out(_request(arguments, directory), arguments.events_fd, runner.run)
+            return _carry_out(_request(arguments, directory), arguments.events_fd)
     try:
         request = RunRequest.from_json(arguments.request.read_bytes())
     except (OSError, RecordError) as error:
         return _failed(f"{arguments.request}: {error}", status=2)
-    return _carry_out(request, arguments.events_fd, runner.run)
+    return _carry_out(request, arguments.events_fd)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    def evaluate(request: RunRequest, on_record: runner.OnRecord, stop_fd: int | None) -> RunResult:
-        return runner.evaluate(request, arguments.weights.absolute(), on_record, stop_fd)
-
     with _own_directory() as directory:
-        return _carry_out(_request(arguments, directory), arguments.events_fd, evaluate)
+        return _carry_out(_request(arguments, directory), arguments.events_fd, arguments.weights.absolute())
 
 
 @contextlib.contextmanager
@@ -142,17 +137,17 @@ def _request(arguments: argparse.Namespace, directory: Path) -> RunRequest:
     )
 
 
-def _carry_out(request: RunRequest, events_fd: int | None, what: _RUN) -> int:
+def _carry_out(request: RunRequest, events_fd: int | None, weights: Path | None = None) -> int:
     """Run it, tell it, and say by the exit status whether there is a number, or an abort that was asked for."""
     if events_fd is not None:
         die_with_parent(signal.SIGTERM)  # which is an order to abort, below
-        on_record: runner.OnRecord = partial(_emit, events_fd, "progress")
+        on_record: OnProgress = partial(say, events_fd)
     else:
         on_record = _show_progress if sys.stderr.isatty() else lambda _: None
     with _stop_on_signals() as (stop_fd, stopped_by):
-        result = what(request, on_record, stop_fd)
+        result = run_alone(request, weights, on_record, stop_fd)
     if events_fd is not None:
-        _emit(events_fd, "result", result)
+        say(events_fd, result)
     elif result.outcome == Outcome.OK:
         print(_summary(result))
     if result.outcome == Outcome.OK or signal.SIGTERM in stopped_by:
@@ -160,11 +155,6 @@ def _carry_out(request: RunRequest, events_fd: int | None, what: _RUN) -> int:
     if events_fd is None:
         _show_log(Path(result.log))
     return _failed(f"{result.outcome}: {result.reason}")
-
-
-def _emit(fd: int, kind: str, record: RunProgress | RunResult) -> None:
-    with contextlib.suppress(OSError):  # nobody reads any more: the run goes on to its orderly end
-        pipes.send(fd, {"kind": kind, **asdict(record)})
 
 
 @contextlib.contextmanager

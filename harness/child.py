@@ -1,11 +1,10 @@
 """Inside the sandbox: runs `train.py` under the harness's clock and saves its weights.
 
-Started as `python -I -m harness.child READ_FD WRITE_FD`. It reads a request, says that it is ready, waits for "go",
-and then writes progress and one last record: done, crash, or fault, which is not the genome's. It scores nothing.
+A process of its own, forked by the runner. It reads a request, says that it is ready, waits for "go", and then writes
+progress and one last record: done, crash, or fault, which is not the genome's. It scores nothing.
 """
 
 import errno
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -112,9 +111,9 @@ def train(request: TrainRequest, corpus: Corpus, device: torch.device, channel: 
     )
 
 
-def main(arguments: list[str]) -> None:
+def main(read_fd: int, write_fd: int) -> None:
     """Serve the one request."""
-    channel = begin(arguments)
+    channel = begin(read_fd, write_fd)
     message = channel.receive()
     if message is None:
         return
@@ -138,7 +137,3 @@ def main(arguments: list[str]) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever a genome raises, SystemExit too, is its crash
         report_crash(channel, error, Path(request.genome))
     leave()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,10 +1,9 @@
 """The scorer: it holds the validation targets, asks the model's processes for logits, computes bits per byte itself.
 
-Started as `python -I -m harness.evaluate READ_FD WRITE_FD`, before it is needed, so that its imports are done by then.
-It is harness code alone and runs no genome. How a model is examined is `harness.examination`.
+A process of its own, forked by the runner before it is needed. It is harness code alone and runs no genome. How a
+model is examined is `harness.examination`.
 """
 
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ from harness.hosts import start_hosts
 from harness.logits_memory import chunk_shape
 from harness.pipes import Channel
 from harness.plausibility import compressed_bits_per_byte, too_good
-from harness.process_tree import die_with_parent
 from harness.sandbox import in_common
 from harness.score import ScoreError
 from harness.settings import Preset
@@ -47,11 +45,10 @@ def scored_text(corpus: Corpus, rows: Array) -> bytes:
     return b"".join(tokens.get(token, b"") for token in rows.reshape(-1)[:_SAMPLE_TOKENS].tolist())
 
 
-def main(arguments: list[str]) -> None:
+def main(read_fd: int, write_fd: int) -> None:
     """Prepare, say so, wait for a model to score, score it, end."""
-    die_with_parent()
     torch.set_num_threads(1)  # see harness.run_environment; the model's processes inherit it
-    runner = Channel(*map(int, arguments))
+    runner = Channel(read_fd, write_fd)
     message = runner.receive()
     if message is None:
         return
@@ -91,7 +88,3 @@ def main(arguments: list[str]) -> None:
             compressed_bpb=compressed,
             alarm=too_good(score, compressed),
         )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -17,14 +17,11 @@ import torch
 
 from harness.genome_file import crash_line
 from harness.pipes import Channel
-from harness.process_tree import die_with_parent
 
 
-def begin(arguments: list[str]) -> Channel:
-    """Take the pair of descriptors that the runner passed, and end when it does."""
-    die_with_parent()
+def begin(read_fd: int, write_fd: int) -> Channel:
+    """Take the pair of descriptors that the runner passed."""
     faulthandler.enable()
-    read_fd, write_fd = map(int, arguments[:2])
     return Channel(read_fd, write_fd)
 
 

@@ -5,8 +5,10 @@ The trainer (`harness.child`) and the scorer (`harness.evaluate`), below which i
 """
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +32,12 @@ class RunProcesses:
         stack.callback(end_descendants, self._spared)
 
     def start_trainer(self) -> Talk:
-        """Start the trainer, which imports and then waits for its request."""
-        return self._talk("harness.child")
+        """Start the trainer, which waits for its request."""
+        return self._talk("harness.child", "trainer")
 
     def start_scorer(self) -> Talk:
         """Start the scorer, which forks the model's process; the runner talks to the scorer alone."""
-        scorer = self._talk("harness.evaluate")
+        scorer = self._talk("harness.evaluate", "scorer")
         self._spared |= {scorer.child.pid}
         return scorer
 
@@ -44,8 +46,8 @@ class RunProcesses:
         trainer.child.kill()
         end_descendants(self._spared)
 
-    def _talk(self, module: str) -> Talk:
-        """Start a module as a child and talk to it over a pair of pipes."""
+    def _talk(self, module: str, name: str) -> Talk:
+        """Run a module's `main` in a child, and talk to it over a pair of pipes."""
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             their_read, write = os.pipe()
             theirs.callback(os.close, their_read)
@@ -54,10 +56,22 @@ class RunProcesses:
             theirs.callback(os.close, their_write)
             ours.callback(os.close, read)
             environment = run_environment(os.environ, self._run_id, str(self._scratch))
-            child = ChildProcess(module, [their_read, their_write], environment, self._scratch, self._log_fd)
+            child = ChildProcess(
+                partial(_enter, module, their_read, their_write),
+                name,
+                keep=(their_read, their_write),
+                environment=environment,
+                directory=self._scratch,
+                log_fd=self._log_fd,
+            )
             ours.callback(child.close)
             self._stack.push(ours.pop_all())
         return Talk(child, write, read)
+
+
+def _enter(module: str, read_fd: int, write_fd: int) -> None:
+    """By its name, because the runner itself does without torch; below a fork server it is there already."""
+    importlib.import_module(module).main(read_fd, write_fd)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Outside the sandbox: runs one genome to its end and says what came of it.
 
 It keeps the wall deadline, ends every process of the run, and believes no line of output: what the trainer says only
-describes the run, and the scorer alone says what it is worth. All processes start at once, so that their imports are
-over before the clock begins. It imports no torch, and judges nothing.
+describes the run, and the scorer alone says what it is worth. All processes start at once, and the clock
+begins when they are ready. It imports no torch, and judges nothing.
 
 The process that calls `run` must have nothing else going on in other threads: every child process that it gets in the
 meantime is taken to be the run's, and ended.

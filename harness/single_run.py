@@ -1,0 +1,86 @@
+"""One run through a fork server of its own, for who has no session: starts it, waits, ends it.
+
+So no variable of the caller's, and nothing in its memory, is in a process of the run.
+"""
+
+import os
+import selectors
+from pathlib import Path
+from typing import Final
+
+from harness.events import Heard, OnProgress, aborted, obituary
+from harness.orders import Ended, Order
+from harness.result import RunRequest, RunResult
+from harness.server_link import ServerLink
+
+_READ: Final = 1 << 16
+
+
+def run_alone(request: RunRequest, weights: Path | None, on_progress: OnProgress, stop_fd: int) -> RunResult:
+    """Run one genome, or score weights that one saved.
+
+    Args:
+        request: what to run; `runner.log` is written beside its scratch directory.
+        weights: the weights to score; None: train.
+        on_progress: told where the run is.
+        stop_fd: readable when the run must be aborted. If this process dies, the run ends, too.
+    """
+    heard = Heard(request, on_progress)
+    log_path = Path(request.scratch).parent / "runner.log"
+    reading, writing = os.pipe()
+    lifeline, held = os.pipe()
+    link = None
+    try:
+        with log_path.open("wb") as log:
+            link = ServerLink()
+            order = Order(vars(request), str(weights or ""))
+            link.send(order, events_fd=writing, stop_fd=lifeline, log_fd=log.fileno())
+        os.close(writing)
+        os.close(lifeline)
+        writing = lifeline = -1
+        ended = _until_ended(link, heard, reading, stop_fd, held)
+    except OSError as error:
+        return aborted(request, f"the run could not be started: {error.strerror or error}")
+    finally:
+        for fd in (reading, writing, lifeline, held):
+            if fd >= 0:
+                os.close(fd)
+        last = link.kill() if link is not None else None
+    if heard.result is not None:
+        return heard.result
+    if ended is None and last is not None:
+        return aborted(request, obituary("the fork server", *last))
+    if ended is not None and ended.reason:
+        return aborted(request, ended.reason)
+    return aborted(request, obituary("the runner", ended.status if ended else None, log_path.read_bytes()))
+
+
+def _until_ended(link: ServerLink, heard: Heard, reading: int, stop_fd: int, held: int) -> Ended | None:
+    """Hear what the runner says until it has ended; None: the server ended first."""
+    os.set_blocking(reading, False)
+    with selectors.DefaultSelector() as selector:
+        for one in (link.socket, reading, stop_fd):
+            selector.register(one, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if stop_fd in ready:
+                selector.unregister(stop_fd)
+                os.write(held, b"\n")
+            if reading in ready and not _hear(heard, reading):
+                selector.unregister(reading)
+            if link.socket in ready:
+                ended = link.ended()
+                _hear(heard, reading)  # what it said last
+                return ended
+
+
+def _hear(heard: Heard, fd: int) -> bool:
+    """Take what is in the pipe now; False at its end."""
+    while True:
+        try:
+            data = os.read(fd, _READ)
+        except BlockingIOError:
+            return True
+        if not data:
+            return False
+        heard.feed(data)
