@@ -17,7 +17,6 @@ from harness.result import Experiment, Outcome, Phase, RunProgress, RunResult
 from harness.text import one_line
 from sessions.aftermath import Aftermath, judged
 from sessions.gate import busy
-from sessions.harness_process import run_harness
 from sessions.inflight import InFlight, Pending
 from sessions.journal import Journal
 from sessions.lab import Lab
@@ -49,7 +48,7 @@ class Experiments:
         lab: Lab,
         journal: Journal,
         on_change: Callable[[], None],
-        run: Run = run_harness,
+        run: Run,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Read the session's records.

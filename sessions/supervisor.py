@@ -21,6 +21,7 @@ from sessions.agent import Agent
 from sessions.agent_log import AgentLog
 from sessions.babysitter import Babysitter
 from sessions.experiments import Experiments
+from sessions.harness_process import Harness
 from sessions.journal import Journal
 from sessions.lab import lab_at
 from sessions.last_status import read_status, write_status
@@ -61,8 +62,14 @@ class Supervisor:
         self._started_at = time.time()
         self._began = time.monotonic()
         self._last_status: Status | None = None
+        self.harness = Harness()
         self.experiments = Experiments(
-            session, self.spec, lab_at(Path(self.spec.lab)), self.journal, self._experiments_changed
+            session,
+            self.spec,
+            lab_at(Path(self.spec.lab)),
+            self.journal,
+            self._experiments_changed,
+            run=self.harness.run,
         )
         profile = load_profile(self.spec.agent, config_home())
         self.agent_log = AgentLog(
@@ -101,12 +108,14 @@ class Supervisor:
         self.journal.add("started", pid=os.getpid(), argv=self.spec.argv)
         try:
             await self.server.start()
+            self.harness.start()  # ready by the time that the agent has its first change
             self._end_leftovers()
             self.experiments.recover()
             self._hold_experiments()
             self.babysitter.launch()
         except (ClearError, OSError) as error:
             self.journal.add("failed", reason=one_line(str(error)))
+            self.harness.close()
             await self.server.close(str(error))
             ready.failed(str(error))
             return
@@ -159,6 +168,7 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ABORT_WITHIN_S):
                 await self.experiments.abort("the session was stopped")
+        self.harness.close()
         self.agent_log.poll(time.monotonic())
         self.agent_log.keep()
         self.journal.add("stopped", kept=self.experiments.kept, total=self.experiments.total)
