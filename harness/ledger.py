@@ -1,16 +1,17 @@
 """Ledgers: append-only files of one record a line, whole under power cuts, full disks and foreign hands.
 
-`experiments.jsonl` is the truth. `results.tsv` is made from it for people and agents who know the ecosystem's
-format: five tab-separated columns, in order commit, val_bpb, memory_gb, status, description. Neither judges.
+`experiments.jsonl` is the truth, and `replicates.jsonl` beside it. `results.tsv` is made from the experiments for
+people and agents who know the ecosystem's format: five tab-separated columns, in order commit, val_bpb, memory_gb,
+status, description. None judges.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from harness.result import Experiment, RecordError
+from harness.result import Experiment, Record, RecordError, Replicate
 from harness.text import one_line
 from harness.verdict import TSV_STATUS
 
@@ -52,21 +53,33 @@ def _sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+Kept = TypeVar("Kept", bound=Record)
+
+
 @dataclass(frozen=True)
-class Reading:
+class Reading(Generic[Kept]):
     """What a ledger held: its records, and how many lines were not records."""
 
-    records: list[Experiment]
+    records: list[Kept]
     broken: int
 
 
-def read_experiments(path: Path) -> Reading:
+def read_experiments(path: Path) -> Reading[Experiment]:
     """All records of an `experiments.jsonl`; broken lines are counted and passed over, a missing file is empty."""
-    records: list[Experiment] = []
+    return _read(path, Experiment)
+
+
+def read_replicates(path: Path) -> Reading[Replicate]:
+    """The same of a `replicates.jsonl`."""
+    return _read(path, Replicate)
+
+
+def _read(path: Path, kind: type[Kept]) -> Reading[Kept]:
+    records: list[Kept] = []
     broken = 0
     for line in complete_lines(path):
         try:
-            records.append(Experiment.from_json(line))
+            records.append(kind.from_json(line))
         except RecordError:
             broken += 1
     return Reading(records, broken)

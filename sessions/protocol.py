@@ -116,7 +116,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Running(Record):
-    """The experiment in progress. Seconds are on the harness's clock."""
+    """The run in progress. Seconds are on the harness's clock.
+
+    Attributes:
+        number, message: of the experiment whose commit runs.
+        run, most_runs: which run of it this is, from 1, and how many there may be; a repetition for a taint keeps the
+            number of the run that it repeats. Of a replicate: which replicate, and how many are wanted now.
+        because: why there is another run, one line; empty for the first.
+        replicate: whether it measures the noise of a commit that was kept, and no change.
+    """
 
     number: int
     message: str
@@ -125,6 +133,10 @@ class Running(Record):
     spent_s: float = 0.0
     budget_s: float = 0.0
     steps: int = 0
+    run: int = 1
+    most_runs: int = 1
+    because: str = ""
+    replicate: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ class Status(Record):
         evidence: what that rule saw; one line, sanitised.
         running: the experiment in progress, as `Running`'s fields, or None.
         queued: experiments that were submitted and have not started.
-        best, baseline: val_bpb, or None.
+        best, baseline: val_bpb, the mean of all runs of the commit; None where there is none.
         best_number: the incumbent's experiment number.
         kept, total: of the experiments that were judged, the baseline left out.
         nudges: typed by the supervisor, the first brief left out.
@@ -160,6 +172,9 @@ class Status(Record):
         cost: of those, in dollars, where prices are known.
         agent_session: the agent's own id of its conversation; empty while unknown.
         recording: whether its terminal is being recorded.
+        best_runs: runs that `best` is the mean of.
+        sigma: run-to-run standard deviation of val_bpb, in bits per byte; None: not known.
+        sigma_runs: runs that it was measured with.
     """
 
     session: str
@@ -196,6 +211,9 @@ class Status(Record):
     cost: float | None = None
     agent_session: str = ""
     recording: bool = False
+    best_runs: int = 0
+    sigma: float | None = None
+    sigma_runs: int = 0
 
     def run_in_progress(self) -> Running | None:
         """`running` as a record."""

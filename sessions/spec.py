@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from harness.result import Record
+from harness.settings import RULE, Rule
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class SessionSpec(Record):
         max_tokens: finish once the agent has used as many tokens; None: no end.
         quiet_hours: when nothing is typed and no experiment starts, as "23:00-07:00"; empty: never.
         answer_approvals: give the profile's safe answer to an approval instead of calling the person.
+        k, replicates, most_runs, top_up_every: how noise is weighed, as in `harness.settings.Rule`.
         record: record the agent's terminal as asciinema casts.
         created_at: seconds since the epoch.
     """
@@ -52,3 +54,12 @@ class SessionSpec(Record):
     answer_approvals: bool = False
     record: bool = False
     created_at: float = 0.0
+    k: float = RULE.k
+    replicates: int = RULE.replicates
+    most_runs: int = RULE.most_runs
+    top_up_every: int = RULE.top_up_every
+
+    @property
+    def rule(self) -> Rule:
+        """How a verdict weighs noise in this session."""
+        return Rule(self.k, self.replicates, self.most_runs, self.top_up_every)

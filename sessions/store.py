@@ -8,6 +8,7 @@ Disk is the truth; sockets are the live view. This module neither judges nor tal
         sock                    its unix socket, 0600
         journal.jsonl           every event and decision, one object a line
         experiments.jsonl       one object an experiment: the truth
+        replicates.jsonl        one object a further run of a kept commit, by which the noise is measured
         results.tsv             the ecosystem's five columns, made from it
         status.json             the last `Status`, for when no supervisor lives
         nudges.json             what the person asked to have typed, not typed yet
@@ -16,7 +17,8 @@ Disk is the truth; sockets are the live view. This module neither judges nor tal
         inflight.json           the run in progress, so that a crash does not lose it
         supervisor.log          what the supervisor printed
         worktree/               where the agent works
-        runs/<number>/          one experiment's working copy, scratch and log
+        runs/<number>/          an experiment's first run: working copy, scratch, log; others in folders of it
+        compiled/               what compilers keep from one run to the next
         bin/                    `autoresearch-tui` for the agent's PATH, and the hook client
         agent/                  settings files of the session's own that its agent is given
         casts/                  recordings of its terminal, if they were asked for
@@ -67,6 +69,11 @@ def config_home() -> Path:
     return state_home() / "config" if chosen else Path(platformdirs.user_config_dir(APP))
 
 
+def leases_home() -> Path:
+    """Where the runs of all sessions wait for their turn on a GPU."""
+    return state_home() / "leases"
+
+
 @dataclass(frozen=True)
 class SessionDir:
     """One session's directory and the places in it."""
@@ -99,6 +106,10 @@ class SessionDir:
         return self.path / "experiments.jsonl"
 
     @property
+    def replicates(self) -> Path:
+        return self.path / "replicates.jsonl"
+
+    @property
     def results(self) -> Path:
         return self.path / "results.tsv"
 
@@ -125,6 +136,10 @@ class SessionDir:
     @property
     def runs(self) -> Path:
         return self.path / "runs"
+
+    @property
+    def compiled(self) -> Path:
+        return self.path / "compiled"
 
     @property
     def bin(self) -> Path:
