@@ -9,7 +9,7 @@ from harness.result import Experiment
 from sessions.protocol import Frame, Status
 
 if TYPE_CHECKING:  # records from modules that also measure and read: nothing of that is wanted here
-    from harness.machine import MachineSample
+    from harness.machine_sample import MachineSample
     from sessions.explanation import Explanation
     from sessions.spec import SessionSpec
 

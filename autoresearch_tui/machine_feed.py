@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from autoresearch_tui.changes import Change, MachineLost, MachineSampled
+from harness.machine_sample import MachineSample
 from harness.result import RecordError
 
 SAMPLER: Final = (sys.executable, "-I", "-m", "harness.machine", "--every", "1.0")
@@ -29,8 +30,6 @@ async def watch_machine(
 
 async def _sample(emit: Callable[[Change], None], command: Sequence[str]) -> str:
     """Run one sampler to its end and say how it ended."""
-    from harness.machine import MachineSample  # brings psutil, which the first paint need not wait for
-
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

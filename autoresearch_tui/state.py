@@ -31,7 +31,7 @@ from harness.result import Experiment
 from sessions.protocol import Frame, Row, Status
 
 if TYPE_CHECKING:
-    from harness.machine import MachineSample
+    from harness.machine_sample import MachineSample
     from sessions.explanation import Explanation
     from sessions.spec import SessionSpec
 

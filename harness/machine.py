@@ -1,29 +1,30 @@
 """What the machine does: GPUs, CPU and memory, one JSON object a line. A process of its own.
 
-    python -I -m harness.machine --every SECONDS [--count N]
+    python -I -m harness.machine --every SECONDS [--count N] [--of PID]
 
 NVML may hang or crash the process that calls it, so nobody else calls it: whoever wants numbers starts this process
-and reads lines (`MachineSample.from_json`); when it ends, there are no numbers. It ends by itself when nobody reads,
-when its parent dies, and when NVML does not come back. It measures and does not judge. CPU and memory are the whole
-machine's: a container's limits are not looked at.
+(or forks one that calls `stream`) and reads lines (`MachineSample.from_json`); when it ends, there are no numbers. It
+ends by itself when nobody reads, when its parent dies, and when NVML does not come back. It measures and does not
+judge: see `harness.taint`. CPU and memory are the whole machine's: a container's limits are not looked at.
 """
 
 import argparse
+import contextlib
 import ctypes
 import os
 import platform
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 import psutil
 
-from harness.nvml import GpuSample, Nvml, NvmlUnavailableError
+from harness.machine_sample import GpuSample, MachineSample
+from harness.nvml import Nvml, NvmlUnavailableError
 from harness.process_name import process_name
-from harness.result import Record, RecordError
+from harness.run_family import RunFamily
 from harness.text import one_line
 
 # A driver that is not there is looked for again only so often: an attempt may try to load its kernel module.
@@ -35,59 +36,32 @@ _FIRST_LOOK_S: Final = 0.1
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
-@dataclass(frozen=True)
-class MachineSample(Record):
-    """The machine at one moment.
-
-    Attributes:
-        at: seconds since the epoch.
-        gpus: in NVML's order; empty where `gpu_error` says why there is no number.
-        gpu_error: one line for a person; empty where NVML answered.
-        cpu_percent: of all CPUs together, 0 to 100, since the sample before.
-        cpu_count: logical CPUs.
-        cpu_name: the model.
-        load1: processes that ran or wanted to, averaged over a minute.
-        memory_used, memory_total: bytes; used is what could not be had for a new process.
-    """
-
-    at: float
-    gpus: list[GpuSample] = field(default_factory=list)
-    gpu_error: str = ""
-    cpu_percent: float = 0.0
-    cpu_count: int = 0
-    cpu_name: str = ""
-    load1: float = 0.0
-    memory_used: int = 0
-    memory_total: int = 0
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Self:
-        """As `Record.from_dict`, with the GPUs as records."""
-        if not isinstance(data, dict) or not isinstance(data.get("gpus", []), list):
-            raise RecordError("a machine sample is an object with a list of gpus")
-        return super().from_dict({**data, "gpus": [GpuSample.from_dict(one) for one in data.get("gpus", [])]})
-
-
 class Sampler:
     """Takes samples in this process. `sample` may never return, or take the process with it: see the module.
 
-    Making one takes a tenth of a second, so that the first sample has a CPU percentage.
+    The first sample takes at least a tenth of a second after the GPUs were asked, so that it has a CPU percentage.
     """
 
-    def __init__(self) -> None:
-        self._nvml = Nvml(process_name)
+    def __init__(self, of: int | None = None) -> None:
+        """`of` is the process whose run is looked at: what computes at or below it is the run's own."""
+        self._nvml = Nvml(process_name) if of is None else Nvml(process_name, RunFamily(of).owns)
         self._gpu_error = ""
         self._retry_at = 0.0
         self._cpu_name = cpu_name()
-        psutil.cpu_percent(interval=None)  # counts from here
-        time.sleep(_FIRST_LOOK_S)
+        self._look_s = _FIRST_LOOK_S
 
     def sample(self) -> MachineSample:
         """The machine now; CPU use since the last call."""
+        at, clock = time.time(), time.monotonic()
+        if self._look_s:  # both count from their first call
+            psutil.cpu_percent(interval=None)
+            psutil.cpu_times_percent(interval=None)
         gpus, gpu_error = self._gpus()
+        time.sleep(self._look_s)
+        self._look_s = 0.0
         memory = psutil.virtual_memory()
         return MachineSample(
-            at=round(time.time(), 3),
+            at=round(at, 3),
             gpus=gpus,
             gpu_error=gpu_error,
             cpu_percent=psutil.cpu_percent(interval=None),
@@ -96,6 +70,9 @@ class Sampler:
             load1=round(os.getloadavg()[0], 2),
             memory_used=memory.total - memory.available,
             memory_total=memory.total,
+            clock=round(clock, 3),
+            steal_percent=getattr(psutil.cpu_times_percent(interval=None), "steal", None),
+            cpu_mhz=cpu_mhz(),
         )
 
     def _gpus(self) -> tuple[list[GpuSample], str]:
@@ -111,12 +88,25 @@ class Sampler:
 
 def cpu_name() -> str:
     """The CPU's model, one line; its architecture where the kernel does not name it."""
+    return one_line(next(iter(_cpu_facts("model name")), "") or platform.machine() or "CPU", 60)
+
+
+def cpu_mhz() -> float | None:
+    """The highest frequency of a CPU now, in MHz; None where the kernel does not say."""
+    numbers = []
+    for fact in _cpu_facts("cpu MHz"):
+        with contextlib.suppress(ValueError):
+            numbers.append(float(fact))
+    return max(numbers, default=None)
+
+
+def _cpu_facts(key: str) -> list[str]:
+    """What /proc/cpuinfo says under a key, an entry a CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        lines = []
-    names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
-    return one_line(next(names, "") or platform.machine() or "CPU", 60)
+        return []
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(key)]
 
 
 def die_with_parent() -> None:
@@ -125,7 +115,7 @@ def die_with_parent() -> None:
         parent = os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:  # it died meanwhile, and no signal will come
-            sys.exit(0)
+            os._exit(0)  # a forked process must not run on into what its parent was doing
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -133,33 +123,52 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -I -m harness.machine", description="Machine samples as JSON lines.")
     parser.add_argument("--every", type=_seconds, default=1.0, metavar="SECONDS", help="between samples (1)")
     parser.add_argument("--count", type=int, default=0, metavar="N", help="end after N samples (0: never)")
+    parser.add_argument("--of", type=int, metavar="PID", help="what computes at or below this process is marked")
     options = parser.parse_args(argv)
+    stream(sys.stdout.fileno(), options.every, options.of, options.count)
+    return 0
+
+
+def stream(write_fd: int, every_s: float, of: int | None = None, count: int = 0) -> None:
+    """Write a sample to a descriptor now and every `every_s` seconds, one JSON line each, until nobody reads.
+
+    For a process that does nothing else, and may die: a forked one ends itself (`os._exit`) when this returns. SIGINT
+    and SIGTERM end it at once, as does the end of its parent, and SIGALRM where NVML hangs.
+
+    Args:
+        write_fd: a pipe's writing end, blocking.
+        every_s: between the beginnings of two samples.
+        of: the process at the top of the run; see `Sampler`.
+        count: return after so many samples; 0: go on.
+    """
     # The kernel's own answers end this process even while NVML hangs, which a Python handler would wait for.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGALRM})
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # the error says it, too
     die_with_parent()
-    sampler = Sampler()
+    sampler = Sampler(of)
     due = time.monotonic()
     taken = 0
     while True:
         signal.setitimer(signal.ITIMER_REAL, NVML_PATIENCE_S)
         line = sampler.sample().to_json().encode() + b"\n"
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if not _written(line):
-            return 0
+        if not _written(write_fd, line):
+            return
         taken += 1
-        if taken == options.count:
-            return 0
+        if taken == count:
+            return
         # A reader that stopped for a while gets no flood of overdue samples.
-        due = max(due + options.every, time.monotonic())
+        due = max(due + every_s, time.monotonic())
         time.sleep(max(0.0, due - time.monotonic()))
 
 
-def _written(line: bytes) -> bool:
-    """Write a whole line to standard output; False when nobody reads it any more."""
+def _written(fd: int, line: bytes) -> bool:
+    """Write a whole line; False when nobody reads it any more."""
     try:
         while line:
-            line = line[os.write(sys.stdout.fileno(), line) :]
+            line = line[os.write(fd, line) :]
     except BrokenPipeError:
         return False
     return True

@@ -6,15 +6,17 @@ process that may die (see `harness.machine`). `CUDA_VISIBLE_DEVICES` means nothi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any, Final
 
-from harness.result import Record
+from harness.machine_sample import GpuProcess, GpuSample
 from harness.text import one_line
+from harness.throttle_reasons import throttle_words
 
 # NVML's return codes that decide something here. They are its ABI; pynvml has them too, but loading it costs 17 ms.
 _UNINITIALIZED: Final = 1
 _NO_PERMISSION: Final = 4
+_NOT_FOUND: Final = 6
 _DRIVER_NOT_LOADED: Final = 9
 _LIBRARY_NOT_FOUND: Final = 12
 _GPU_IS_LOST: Final = 15
@@ -32,21 +34,8 @@ _UNAVAILABLE: Final = {
     _NO_PERMISSION: "this user may not talk to the NVIDIA driver; look at the permissions of /dev/nvidiactl",
 }
 
-# Bits of nvmlDeviceGetCurrentClocksEventReasons; 1 is idle, which slows nobody down.
-_THROTTLE: Final = {
-    0x002: "application clocks",
-    0x004: "power cap",
-    0x008: "hardware slowdown",
-    0x010: "sync boost",
-    0x020: "software thermal",
-    0x040: "hardware thermal",
-    0x080: "power brake",
-    0x100: "display clocks",
-    0x200: "board limit",
-    0x400: "reliability",
-}
-_IDLE: Final = 0x001
 _UNNAMED: Final = "NVIDIA GPU"
+_NO_INSTANCE: Final = 0xFFFFFFFF  # of a process on a GPU without MIG
 
 
 class NvmlUnavailableError(Exception):
@@ -57,79 +46,19 @@ class _LostError(Exception):
     """The GPU that was asked is off the bus, or needs a reset."""
 
 
-@dataclass(frozen=True)
-class GpuProcess(Record):
-    """A process that computes on a GPU.
-
-    Attributes:
-        pid: as the driver counts; in a container it may be a number of the host's.
-        name: what it is called; None where that cannot be known.
-        memory_used: bytes of the GPU's memory; None where the driver does not say.
-    """
-
-    pid: int
-    name: str | None
-    memory_used: int | None
-
-
-@dataclass(frozen=True)
-class GpuSample(Record):
-    """One GPU at one moment. Every number is None where the driver does not give it.
-
-    Attributes:
-        index: NVML's, in PCI bus order.
-        name: the product; "NVIDIA GPU" where the driver does not say.
-        uuid: "GPU-...".
-        utilization: percent of the last sampling period in which a kernel ran.
-        memory_used, memory_total: bytes.
-        power_w, power_limit_w: watts.
-        temperature_c: of the chip, degrees Celsius.
-        sm_clock_mhz: of the streaming multiprocessors.
-        throttle: why the clocks are held down, in words; empty when they are not, or when that is unknown.
-        processes: those that compute here, by pid; empty when there are none, or when that is unknown.
-        lost: the GPU fell off the bus or needs a reset; nothing else is known of it.
-        unknown: names of the fields above that the driver did not give.
-    """
-
-    index: int
-    name: str
-    uuid: str | None = None
-    utilization: int | None = None
-    memory_used: int | None = None
-    memory_total: int | None = None
-    power_w: float | None = None
-    power_limit_w: float | None = None
-    temperature_c: int | None = None
-    sm_clock_mhz: int | None = None
-    throttle: list[str] = field(default_factory=list)
-    processes: list[GpuProcess] = field(default_factory=list)
-    lost: bool = False
-    unknown: list[str] = field(default_factory=list)
-
-    @classmethod
-    def from_dict(cls, data: Any) -> "GpuSample":
-        """As `Record.from_dict`, with the processes as records."""
-        if isinstance(data, dict) and isinstance(data.get("processes"), list):
-            data = {**data, "processes": [GpuProcess.from_dict(one) for one in data["processes"]]}
-        return super().from_dict(data)
-
-
-def throttle_words(reasons: int) -> list[str]:
-    """A clock event bit mask in words, idle left out; bits that are not known are given as a number."""
-    words = [word for bit, word in _THROTTLE.items() if reasons & bit]
-    rest = reasons & ~(sum(_THROTTLE) | _IDLE)
-    return [*words, f"reason {rest:#x}"] if rest else words
-
-
 class Nvml:
     """A connection to the driver that opens itself when it is first needed and again after the driver went away."""
 
-    def __init__(self, name_of: Callable[[int], str | None]) -> None:
-        """`name_of` tells what a process of the machine is called; None where it cannot."""
+    def __init__(
+        self, name_of: Callable[[int], str | None], owned: Callable[[int], bool | None] = lambda _pid: None
+    ) -> None:
+        """`name_of` tells what a process is called, `owned` whether it is the run's; None where they cannot."""
         self._name_of = name_of
+        self._owned = owned
         self._pynvml: Any = None  # the module, while NVML is initialised
         # Of GPUs seen so far: a lost one cannot be asked for its name any more.
         self._identities: dict[int, tuple[str, str | None]] = {}
+        self._busy_until: dict[int, int] = {}  # by GPU: the driver's time of what it said last of processes' use
 
     def sample(self) -> list[GpuSample]:
         """All GPUs, one sample each. Takes milliseconds; the first call may take seconds.
@@ -198,7 +127,9 @@ class Nvml:
         temperature = _ask(nvml, nvml.nvmlDeviceGetTemperatureV, gpu, nvml.NVML_TEMPERATURE_GPU)
         if temperature is None:  # a driver older than that call
             temperature = _ask(nvml, nvml.nvmlDeviceGetTemperature, gpu, nvml.NVML_TEMPERATURE_GPU)
+        millijoules = _ask(nvml, nvml.nvmlDeviceGetTotalEnergyConsumption, gpu)
         clock = _ask(nvml, nvml.nvmlDeviceGetClockInfo, gpu, nvml.NVML_CLOCK_SM)
+        memory_clock = _ask(nvml, nvml.nvmlDeviceGetClockInfo, gpu, nvml.NVML_CLOCK_MEM)
         reasons = _ask(nvml, nvml.nvmlDeviceGetCurrentClocksEventReasons, gpu)
         if reasons is None:  # its name until driver 535
             reasons = _ask(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons, gpu)
@@ -213,21 +144,51 @@ class Nvml:
             "power_w": None if milliwatts is None else milliwatts / 1000,
             "power_limit_w": None if milliwatts_limit is None else milliwatts_limit / 1000,
             "temperature_c": temperature,
+            "energy_j": None if millijoules is None else millijoules / 1000,
             "sm_clock_mhz": clock,
+            "memory_clock_mhz": memory_clock,
             "throttle": None if reasons is None else throttle_words(reasons),
-            "processes": None if processes is None else self._processes(processes),
+            "processes": None if processes is None else self._processes(processes, self._busy(nvml, index, gpu)),
         }
         unknown = [key for key, value in given.items() if value is None]
         known = {key: value for key, value in given.items() if value is not None}
         return GpuSample(index=index, name=one_line(name or _UNNAMED, 60), unknown=unknown, **known)
 
-    def _processes(self, found: list[Any]) -> list[GpuProcess]:
+    def _processes(self, found: list[Any], busy: dict[int, int] | None) -> list[GpuProcess]:
         # Under MIG a process is listed once an instance.
         memory: dict[int, int | None] = {}
+        instances: dict[int, list[int]] = {}
         for one in found:
             before, more = memory.get(one.pid, 0), one.usedGpuMemory
             memory[one.pid] = None if before is None or more is None else before + more
-        return [GpuProcess(pid, self._name_of(pid), used) for pid, used in sorted(memory.items())]
+            # An old driver's list has no such field, a GPU without MIG a number that is none.
+            instance = getattr(one, "gpuInstanceId", _NO_INSTANCE)
+            instances.setdefault(one.pid, []).extend([] if instance in {None, _NO_INSTANCE} else [instance])
+        return [
+            GpuProcess(
+                pid=pid,
+                name=self._name_of(pid),
+                memory_used=used,
+                own=self._owned(pid),
+                sm_percent=None if busy is None else busy.get(pid, 0),
+                instances=sorted(set(instances[pid])),
+            )
+            for pid, used in sorted(memory.items())
+        ]
+
+    def _busy(self, nvml: Any, index: int, gpu: Any) -> dict[int, int] | None:
+        """By pid, the most of the multiprocessors' time since the last call, in percent; None where it is not told."""
+        try:
+            found = nvml.nvmlDeviceGetProcessUtilization(gpu, self._busy_until.get(index, 0))
+        except nvml.NVMLError as error:
+            _go_on_after(error)
+            # pynvml raises "success" where the driver has nothing to tell.
+            return {} if error.value in {0, _NOT_FOUND} else None
+        busy: dict[int, int] = {}
+        for one in found:
+            busy[one.pid] = max(busy.get(one.pid, 0), one.smUtil)
+            self._busy_until[index] = max(self._busy_until.get(index, 0), one.timeStamp)
+        return busy
 
 
 def _ask(nvml: Any, question: Callable[..., Any], *arguments: Any) -> Any:
@@ -235,13 +196,18 @@ def _ask(nvml: Any, question: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return question(*arguments)
     except nvml.NVMLError as error:
-        if error.value in {_GPU_IS_LOST, _RESET_REQUIRED}:
-            raise _LostError from None
-        if error.value in {_UNINITIALIZED, _DRIVER_NOT_LOADED}:
-            raise
+        _go_on_after(error)
         return None
     except nvml.NVMLLibraryMismatchError:
         return None
+
+
+def _go_on_after(error: Any) -> None:
+    """Nothing, where one question failed; raises where no further one makes sense."""
+    if error.value in {_GPU_IS_LOST, _RESET_REQUIRED}:
+        raise _LostError from None
+    if error.value in {_UNINITIALIZED, _DRIVER_NOT_LOADED}:
+        raise error
 
 
 def _unavailable(error: Any) -> NvmlUnavailableError:

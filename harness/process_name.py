@@ -21,7 +21,7 @@ def process_name(pid: int, devices: Sequence[str] = GPU_DEVICES) -> str | None:
         short = (_PROC / str(pid) / "comm").read_text(errors="replace")
     except OSError:
         return None
-    if not _holds(pid, tuple(devices)):
+    if not holds_device(pid, devices):
         return None
     return one_line(title(command.decode("utf-8", "replace").rstrip("\0").split("\0")) or short, 40) or None
 
@@ -45,7 +45,8 @@ def title(argv: Sequence[str]) -> str:
     return program
 
 
-def _holds(pid: int, devices: tuple[str, ...]) -> bool:
+def holds_device(pid: int, devices: Sequence[str]) -> bool:
+    """Whether the process has a file open below one of `devices`; true, too, where we may not look."""
     descriptors = _PROC / str(pid) / "fd"
     try:
         links = list(descriptors.iterdir())
@@ -55,7 +56,7 @@ def _holds(pid: int, devices: tuple[str, ...]) -> bool:
         return False
     for link in links:
         try:
-            if str(link.readlink()).startswith(devices):
+            if str(link.readlink()).startswith(tuple(devices)):
                 return True
         except OSError:
             continue  # closed meanwhile

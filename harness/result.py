@@ -158,8 +158,8 @@ class RunResult(Record):
         alarm: why the number is not to be believed before a person has looked, one line; empty where nothing is odd.
         probes: rows that were asked twice, in other company and mostly with other later tokens, and did not move.
         compressed_bpb: what a compressor reaches on the same text, in bits per byte; 0: not known.
-        memory_gb: peak memory in GiB: the process's resident set on a CPU; on a GPU what the driver counted for the run,
-            or, where it does not say, what torch reserved.
+        memory_gb: peak memory in GiB: the process's resident set on a CPU; on a GPU what the driver counted for the
+            run, or, where it does not say, what torch reserved.
         training_s: seconds spent on the harness's clock.
         outside_s: the same as the runner saw it from outside, the untimed warm-up included.
         total_s: wall seconds from start to score.
@@ -172,7 +172,8 @@ class RunResult(Record):
         genome_sha256: of the file that ran.
         genome_lines: lines of it that are neither blank nor a comment.
         taints: reasons not to trust the measurement, one line each; values of `harness.taint.Taint` open each of them.
-        machine: what the machine did meanwhile, a `harness.taint.MachineReport` as JSON; empty where nobody looked.
+        machine: what the machine did meanwhile, a `harness.machine_report.MachineReport` as JSON; empty where nobody
+            looked.
         settings: everything that makes two results comparable: the preset, as JSON.
         budget_s: training seconds that the run was given.
         sandbox: what was enforced on the run, in words.

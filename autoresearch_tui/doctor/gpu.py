@@ -5,8 +5,8 @@ import sys
 from typing import Final
 
 from autoresearch_tui.doctor.check import Check, as_root
-from harness.machine import MachineSample
-from harness.nvml import MISMATCH, NO_LIBRARY, GpuSample
+from harness.machine_sample import GpuSample, MachineSample
+from harness.nvml import MISMATCH, NO_LIBRARY
 from harness.result import RecordError
 
 _GIB: Final = 1 << 30

@@ -10,8 +10,7 @@ from autoresearch_tui.widgets.line_view import LineView
 from harness.text import one_line
 
 if TYPE_CHECKING:
-    from harness.machine import MachineSample
-    from harness.nvml import GpuSample
+    from harness.machine_sample import GpuSample, MachineSample
 
 
 class Machine(LineView):

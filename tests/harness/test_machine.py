@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from harness import machine
-from harness.machine import MachineSample
+from harness.machine_sample import MachineSample
 from harness.nvml import NvmlUnavailableError
 from harness.process_name import process_name, title
 from harness.result import RecordError

@@ -17,8 +17,8 @@ import pytest
 
 from autoresearch_tui import doctor
 from autoresearch_tui.doctor import Check, gpu, logind, sandbox, software, surroundings
-from harness.machine import MachineSample
-from harness.nvml import MISMATCH, NO_LIBRARY, GpuProcess, GpuSample
+from harness.machine_sample import GpuProcess, GpuSample, MachineSample
+from harness.nvml import MISMATCH, NO_LIBRARY
 from harness.sandbox import Enforced
 
 

@@ -26,8 +26,7 @@ from autoresearch_tui.changes import (
     StatusArrived,
 )
 from autoresearch_tui.feed import Emit
-from harness.machine import MachineSample
-from harness.nvml import GpuProcess, GpuSample
+from harness.machine_sample import GpuProcess, GpuSample, MachineSample
 from harness.result import Experiment
 from sessions.explanation import Explanation
 from sessions.protocol import BOLD, FAINT, Frame, Status
