@@ -1,4 +1,4 @@
-"""The harness's own command line: `python -I -m harness prepare | run | evaluate`.
+"""The harness's own command line: `python -I -m harness prepare | run | evaluate | verify`.
 
 With `--events-fd` the records go to that descriptor, one JSON object a line, and the process lives no longer than its
 parent; otherwise they are shown to a person.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import platformdirs
 
+from harness.claim import Answer
 from harness.errors import ClearError
 from harness.events import OnProgress, say
 from harness.prepare_options import add_prepare_options, prepare_chosen
@@ -25,6 +26,8 @@ from harness.result import Outcome, RecordError, RunProgress, RunRequest, RunRes
 from harness.settings import EMBEDDED
 from harness.single_run import run_alone
 from harness.text import tail
+from harness.verify import STATUS, summary
+from harness.verify_options import add_verify_options, verify_chosen
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -I -m harness", description="Prepare a corpus, run a genome, score one."
+        prog="python -I -m harness", description="Prepare a corpus, run a genome, score one, check a number."
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
@@ -59,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--weights", type=Path, required=True, help="the .safetensors file")
     _add_run_options(evaluate)
     evaluate.set_defaults(do=_evaluate, budget=EMBEDDED.budget_s)
+
+    verify = verbs.add_parser("verify", help="run a recorded experiment again and say whether its number holds")
+    add_verify_options(verify)
+    verify.set_defaults(do=_verify)
     return parser
 
 
@@ -110,6 +117,19 @@ def _run(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     with _own_directory() as directory:
         return _carry_out(_request(arguments, directory), arguments.events_fd, arguments.weights.absolute())
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    on_record = _show_progress if sys.stderr.isatty() else lambda _: None
+    with _own_directory() as directory, _stop_on_signals() as (stop_fd, _):
+        try:
+            claim, finding = verify_chosen(
+                arguments, directory, _default_corpus, lambda request: run_alone(request, None, on_record, stop_fd)
+            )
+        except ClearError as error:
+            return _failed(str(error), status=STATUS[Answer.UNKNOWN])
+    print(summary(claim, finding))
+    return STATUS[Answer(finding.answer)]
 
 
 @contextlib.contextmanager
