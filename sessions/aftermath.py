@@ -6,9 +6,9 @@ from dataclasses import asdict
 from errno import ENOSPC
 
 from harness.ledger import append_line
-from harness.result import Experiment, RunResult
+from harness.result import Experiment, Replicate, RunResult
 from harness.text import one_line
-from harness.verdict import Verdict, judge
+from harness.verdict import Judgement, Verdict, decisive
 from sessions.inflight import Pending
 from sessions.journal import Journal
 from sessions.lab import LabError
@@ -21,10 +21,18 @@ from sessions.usage import Usage
 from sessions.worktree import Worktree
 
 
-def judged(one: Pending, result: RunResult, incumbent: Incumbent, usage: Usage) -> Experiment:
-    """The record of an experiment that has just ended, and for which the agent has used so much."""
-    judgement = judge(result, incumbent.val_bpb)
-    measured = judgement.verdict in {Verdict.KEEP, Verdict.DISCARD, Verdict.HELD}
+def judged(
+    one: Pending, runs: Sequence[RunResult], judgement: Judgement, incumbent: Incumbent, usage: Usage
+) -> Experiment:
+    """The record of an experiment that has just ended.
+
+    Args:
+        one: what was submitted.
+        runs: what its runs gave, in order.
+        judgement: its verdict.
+        incumbent: what it was judged against.
+        usage: what the agent has used for it.
+    """
     return Experiment(
         number=one.number,
         commit=one.commit,
@@ -32,15 +40,19 @@ def judged(one: Pending, result: RunResult, incumbent: Incumbent, usage: Usage) 
         message=one.message,
         verdict=judgement.verdict,
         reason=one_line(judgement.reason),
-        val_bpb=result.val_bpb if measured else None,
+        val_bpb=judgement.val_bpb,
         delta=judgement.delta,
-        best=result.val_bpb if judgement.verdict is Verdict.KEEP else incumbent.val_bpb,
+        best=judgement.val_bpb if judgement.verdict is Verdict.KEEP else incumbent.val_bpb,
         submitted_at=one.submitted_at,
         started_at=one.started_at,
         ended_at=time.time(),
-        result=asdict(result),
+        result=asdict(decisive(runs)),
         change=one.change,
         usage=asdict(usage) if usage.tokens else {},
+        runs=[asdict(run) for run in runs],
+        sigma=judgement.sigma,
+        confidence=judgement.confidence,
+        flags=[one_line(flag) for flag in judgement.flags],
     )
 
 
@@ -64,6 +76,11 @@ class Aftermath:
         line = experiment.to_json()
         await self._persistence.carry_out(lambda: append_line(self._session.experiments, line))
 
+    async def record_replicate(self, replicate: Replicate) -> None:
+        """Append to `replicates.jsonl`: from here on it counts."""
+        line = replicate.to_json()
+        await self._persistence.carry_out(lambda: append_line(self._session.replicates, line))
+
     async def settle(self, experiment: Experiment, incumbent: Incumbent, records: Sequence[Experiment]) -> None:
         """Do everything that follows from a record in `records`; `incumbent` is the one after its verdict."""
         self.notice = ""
@@ -78,6 +95,10 @@ class Aftermath:
             val_bpb=experiment.val_bpb,
             delta=experiment.delta,
             commit=experiment.commit,
+            runs=len(experiment.runs),
+            sigma=experiment.sigma,
+            confidence=experiment.confidence,
+            flags=experiment.flags,
         )
         await self._persistence.carry_out(self._flush)
         clear_away(self._session, experiment.number)

@@ -223,7 +223,7 @@ class Babysitter:
         return Situation(
             detection=self.watcher.detection or Detection(AgentState.STARTING, time.monotonic()),
             phase=self._host.phase,
-            pending=self._experiments.running is not None or self._experiments.queued > 0,
+            pending=self._experiments.pending,
             experiments=self._experiments.total,
             result_untold=self._is_latest_untold(),
             person_nudges=self.person.queue.texts,

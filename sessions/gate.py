@@ -7,7 +7,9 @@ _NAMED: Final = 8  # paths in a refusal
 _WAIT: Final = "wait for it with `autoresearch-tui try --wait`"
 
 
-def busy(recovering: int | None, running: int | None, waiting: int | None, *, held: bool) -> str | None:
+def busy(
+    recovering: int | None, running: int | None, waiting: int | None, *, held: bool, measuring: bool = False
+) -> str | None:
     """Why nothing can be submitted now, in one line; None where it can. Numbers of experiments, the baseline left out.
 
     Args:
@@ -15,13 +17,15 @@ def busy(recovering: int | None, running: int | None, waiting: int | None, *, he
         running: is in progress.
         waiting: was submitted and has not started.
         held: whether a person paused the session.
+        measuring: whether a replicate of the incumbent runs.
     """
     if recovering is not None:
         return f"experiment {recovering} is being recorded; try again in a moment"
     if running is not None:
         return f"experiment {running} is still running; {_WAIT}"
     if waiting is not None:
-        why = "the session is paused" if held else "the baseline runs first"
+        first = "the noise is being measured" if measuring else "the baseline runs first"
+        why = "the session is paused" if held else first
         return f"experiment {waiting} has yet to run ({why}); {_WAIT}"
     return None
 

@@ -12,7 +12,7 @@ from sessions.usage import Usage
 
 def status_of(spec: SessionSpec, experiments: Experiments, sitter: Babysitter, usage: Usage) -> Status:
     """The agent's and the experiments' share of a status; what the supervisor alone knows is left as it is at first."""
-    running, detection = experiments.running, sitter.watcher.detection
+    running, detection, noise = experiments.running, sitter.watcher.detection, experiments.noise
     return Status(
         session=spec.session,
         agent=spec.agent,
@@ -40,5 +40,8 @@ def status_of(spec: SessionSpec, experiments: Experiments, sitter: Babysitter, u
         resets_at=None if detection is None or detection.reset is None else round(detection.reset.at),
         tokens=usage.tokens,
         cost=usage.dollars,
+        best_runs=experiments.incumbent.runs,
+        sigma=None if noise is None else noise.sigma,
+        sigma_runs=0 if noise is None else noise.runs,
         agent_session=sitter.launches.conversation.identity.session,
     )

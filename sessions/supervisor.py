@@ -70,6 +70,7 @@ class Supervisor:
             self.journal,
             self._experiments_changed,
             run=self.harness.run,
+            on_progress=self.changed,
         )
         profile = load_profile(self.spec.agent, config_home())
         self.agent_log = AgentLog(

@@ -1,4 +1,4 @@
-"""One experiment's run: a working copy of its commit, the request to the harness, and the result made fit to record.
+"""One run: a working copy of its commit, the request to the harness, and the result made fit to record.
 
 It judges nothing, and touches neither git's branches nor a ledger.
 """
@@ -8,6 +8,7 @@ import math
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from harness.result import Outcome, RunRequest, RunResult
@@ -17,18 +18,17 @@ from sessions.inflight import Pending
 from sessions.lab import Lab, LabError
 from sessions.persistence import GivenUpError, Persistence
 from sessions.spec import SessionSpec
-from sessions.store import SessionDir
+from sessions.store import SessionDir, leases_home, private_dir
 
 Run = Callable[[RunRequest, OnProgress, asyncio.Event], Awaitable[RunResult]]
 
-# The same for every run: what is compared is the change, not the luck.
-_SEED: Final = 0
 _COPY: Final = "copy"
 _SCRATCH: Final = "scratch"
 
 
 async def run_trial(
     one: Pending,
+    folder: Path,
     session: SessionDir,
     spec: SessionSpec,
     lab: Lab,
@@ -37,8 +37,7 @@ async def run_trial(
     on_progress: OnProgress,
     abort: asyncio.Event,
 ) -> RunResult:
-    """Run a commit and return its result, which is about this run and no other, whatever `run` says."""
-    folder = session.runs / str(one.number)
+    """Run a commit in `folder` and return its result, which is about this run and no other, whatever `run` says."""
     request = RunRequest(
         run_id=one.run_id,
         commit=one.commit,
@@ -47,8 +46,10 @@ async def run_trial(
         corpus=spec.corpus,
         preset=spec.preset,
         budget_s=spec.budget_s,
-        seed=_SEED,
+        seed=one.seed,
         device=spec.device,
+        leases=str(leases_home()),
+        compiled=str(session.compiled),
     )
 
     def prepare() -> None:
@@ -56,6 +57,7 @@ async def run_trial(
         folder.mkdir(mode=0o700, parents=True)
         lab.export(one.commit, folder / _COPY)
         (folder / _SCRATCH).mkdir(mode=0o700)
+        private_dir(session.compiled)
 
     try:
         await persistence.carry_out(prepare, unless=abort)
@@ -71,15 +73,17 @@ async def run_trial(
     if result.val_bpb is not None and not math.isfinite(result.val_bpb):
         # JSON knows no such number.
         result = replace(result, val_bpb=None, reason=result.reason or f"val_bpb is {result.val_bpb}")
-    return result
+    return replace(result, seed=one.seed)
 
 
 def aborted(one: Pending, reason: str) -> RunResult:
     """The result of a run that says nothing of its commit."""
-    return RunResult(one.run_id, one.commit, Outcome.ABORTED, one_line(reason), seed=_SEED)
+    return RunResult(one.run_id, one.commit, Outcome.ABORTED, one_line(reason), seed=one.seed)
 
 
 def clear_away(session: SessionDir, number: int) -> None:
-    """Delete an experiment's working copy and weights; what it printed stays."""
-    for name in (_COPY, _SCRATCH):
-        shutil.rmtree(session.runs / str(number) / name, ignore_errors=True)
+    """Delete the working copies and weights of an experiment's runs; what they printed stays."""
+    first = session.runs / str(number)
+    for folder in (first, *first.glob("run-*"), *first.glob("replicate-*")):
+        for name in (_COPY, _SCRATCH):
+            shutil.rmtree(folder / name, ignore_errors=True)

@@ -72,7 +72,7 @@ class Bench:
         self.base = self.lab.create_worktree(self.session.worktree, BRANCH)
         self.spec = SessionSpec(
             session="nov23", agent="demo", argv=["demo"], lab=str(self.lab_path), branch=BRANCH, base=self.base,
-            corpus="/corpus", preset="embedded", budget_s=2.0,
+            corpus="/corpus", preset="embedded", budget_s=2.0, replicates=1,
         )  # fmt: skip
         self.run = FakeRun()
         self.run.go.set()
