@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from harness.errors import ClearError
-from harness.settings import PRESETS
+from harness.settings import PRESETS, RULE, Rule
 from harness.text import slug
 from sessions import launch
 from sessions.lab import open_lab
@@ -48,6 +48,7 @@ class Plan:
     quiet_hours: str = ""
     answer_approvals: bool = False
     record: bool = False
+    rule: Rule = RULE
 
 
 def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
@@ -106,6 +107,10 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
             quiet_hours=plan.quiet_hours,
             answer_approvals=plan.answer_approvals,
             record=plan.record,
+            k=plan.rule.k,
+            replicates=plan.rule.replicates,
+            most_runs=plan.rule.most_runs,
+            top_up_every=plan.rule.top_up_every,
             created_at=time.time(),
         )
     )

@@ -53,6 +53,8 @@ class Prompter:
             records=experiments.records,
             best=experiments.best,
             best_number=experiments.best_number,
+            baseline=experiments.baseline,
+            sigma=None if experiments.noise is None else experiments.noise.sigma,
             experiments_left=None if spec.max_experiments is None else spec.max_experiments - experiments.total,
             hours_left=None if spec.max_hours is None else spec.max_hours - spent.hours,
             tokens_left=None if spec.max_tokens is None else spec.max_tokens - spent.tokens,

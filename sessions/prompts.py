@@ -19,7 +19,7 @@ PLACEHOLDERS: Final = frozenset(
     {
         *("session", "branch", "genome", "budget_s", "command", "path_hint"),
         *("next", "number", "total", "kept", "best", "best_number", "baseline", "standing", "last", "recent", "tried"),
-        *("budget_left", "experiments_left", "hours_left", "tokens_left", "nudges_left"),
+        *("noise", "keeping", "sigma", "budget_left", "experiments_left", "hours_left", "tokens_left", "nudges_left"),
     }
 )
 

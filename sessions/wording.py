@@ -41,6 +41,8 @@ class Context:
         command: absolute path of `autoresearch-tui`: a shell that starts as for a login sets PATH anew.
         records: every experiment that has its verdict, in order.
         best, best_number: the incumbent's val_bpb and number; None: nothing was kept yet.
+        baseline: the baseline's val_bpb; None: it has none.
+        sigma: run-to-run standard deviation of val_bpb; None: not known.
         experiments_left, hours_left, tokens_left, nudges_left: until the session ends; None: it has no such end.
     """
 
@@ -49,6 +51,8 @@ class Context:
     records: Sequence[Experiment] = ()
     best: float | None = None
     best_number: int | None = None
+    baseline: float | None = None
+    sigma: float | None = None
     experiments_left: int | None = None
     hours_left: float | None = None
     tokens_left: int | None = None
@@ -65,7 +69,6 @@ def fields(context: Context) -> dict[str, str]:
     spec, records = context.spec, context.records
     made = [one for one in records if one.number != BASELINE]
     judged = [one for one in made if one.verdict != Verdict.ABORTED]
-    baseline = next((one.val_bpb for one in reversed(records) if one.number == BASELINE), None)
     left = {
         "experiments": None if context.experiments_left is None else str(max(0, context.experiments_left)),
         "hours": None if context.hours_left is None else f"{max(0.0, context.hours_left):.1f}",
@@ -87,7 +90,10 @@ def fields(context: Context) -> dict[str, str]:
         "kept": str(sum(one.verdict == Verdict.KEEP for one in judged)),
         "best": _bpb(context.best),
         "best_number": _NO_NUMBER if context.best_number is None else str(context.best_number),
-        "baseline": _bpb(baseline),
+        "baseline": _bpb(context.baseline),
+        "sigma": _NO_NUMBER if context.sigma is None else f"{context.sigma:.4f}",
+        "noise": _noise(context.sigma),
+        "keeping": _keeping(spec),
         "standing": _standing(context.best, context.best_number),
         "last": f"{_sentence(made[-1])}." if made else "",
         "recent": _recent(made),
@@ -120,6 +126,14 @@ def answer_block(experiment: Experiment, log_tail: Sequence[str] = (), note: str
         "total_seconds": _number(result.get("total_s"), 1),
         "num_steps": _number(result.get("steps"), 0),
     }
+    if len(experiment.runs) > 1:
+        rows["runs"] = str(len(experiment.runs))
+    if experiment.sigma is not None:
+        rows["sigma"] = _number(experiment.sigma, 6)
+    if experiment.confidence is not None:
+        rows["confidence"] = _number(experiment.confidence, 3)
+    if experiment.flags:
+        rows["flags"] = one_line("; ".join(one_line(str(flag)) for flag in experiment.flags), 400)
     # Of `sessions.usage.Usage`.
     used = [count for kind in ("input", "output") if isinstance(count := usage.get(kind), int)]
     if used:
@@ -148,6 +162,11 @@ def _sentence(experiment: Experiment) -> str:
 
 
 def _fate(experiment: Experiment) -> str:
+    delta = experiment.delta or 0.0
+    if experiment.verdict == Verdict.DISCARD and delta < 0:
+        return "discarded: within the noise"
+    if experiment.verdict == Verdict.KEEP and delta > 0:
+        return "kept: simpler"
     return _FATES.get(experiment.verdict, one_line(experiment.verdict, 20))
 
 
@@ -176,6 +195,21 @@ def _standing(best: float | None, number: int | None) -> str:
         return "Nothing has been kept yet."
     whose = "" if number is None else ", the baseline's" if number == BASELINE else f", of experiment {number}"
     return f"The best is {best:.6f}{whose}."
+
+
+def _noise(sigma: float | None) -> str:
+    return "" if sigma is None else f"The noise between runs is sigma {sigma:.4f}; a gain within it is not kept."
+
+
+def _keeping(spec: SessionSpec) -> str:
+    """What is kept, as a sentence; empty where any lower number is."""
+    if spec.replicates <= 1:
+        return ""
+    again = f"; one in doubt is run again with other seeds, up to {spec.most_runs} runs" if spec.most_runs > 1 else ""
+    return (
+        f"A gain is kept when it exceeds the noise between runs (about {spec.k:g} standard errors){again}; as good a "
+        "number with fewer lines is kept, too."
+    )
 
 
 def _budget_left(left: Iterable[tuple[str, str | None]]) -> str:

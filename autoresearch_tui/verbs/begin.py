@@ -10,6 +10,7 @@ from typing import Any
 
 from autoresearch_tui.verbs.steer import open_window
 from harness.errors import ClearError
+from harness.settings import RULE, Rule
 from sessions.overview import overview
 from sessions.profiles import profile_names
 from sessions.store import config_home
@@ -46,6 +47,27 @@ def add(verbs: Any) -> None:
         "--quiet-hours", metavar="FROM-TO", default="", help="then nothing is typed and nothing runs, as 09:00-18:30"
     )
     one.add_argument(
+        "--sigmas",
+        metavar="K",
+        type=sigmas,
+        default=RULE.k,
+        help="keep a change as seldom by luck as a gain of K standard errors is luck (default: 2, one in 44)",
+    )
+    one.add_argument(
+        "--replicates",
+        metavar="N",
+        type=count,
+        default=RULE.replicates,
+        help="runs of the baseline, which measure the noise (default: 3); 1: not measured, and a lower number is kept",
+    )
+    one.add_argument(
+        "--retests",
+        metavar="N",
+        type=whole,
+        default=RULE.most_runs - 1,
+        help="further runs, at most, of a change whose gain is within the noise (default: 2)",
+    )
+    one.add_argument(
         "--answer-approvals",
         action="store_true",
         help="give the profile's safe answer when the agent asks to run something",
@@ -69,6 +91,22 @@ def count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("a whole number from 1 up")
+    return value
+
+
+def whole(text: str) -> int:
+    """An argument that is a whole number from 0 up."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("a whole number from 0 up")
+    return value
+
+
+def sigmas(text: str) -> float:
+    """An argument that is a number of standard errors."""
+    value = float(text)
+    if not 0 < value <= 6:  # beyond, no number of runs would ever do
+        raise argparse.ArgumentTypeError("a number above 0, and 6 at most")
     return value
 
 
@@ -99,6 +137,7 @@ def _new(arguments: argparse.Namespace) -> int:
         quiet_hours=arguments.quiet_hours,
         answer_approvals=arguments.answer_approvals,
         record=arguments.record,
+        rule=Rule(k=arguments.sigmas, replicates=arguments.replicates, most_runs=1 + arguments.retests),
     )
     session = begin(plan, say=(lambda _line: None) if arguments.json else print)
     if arguments.json:
