@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import Final
 
-from autoresearch_tui.verbs import begin, demo, experiment, explain, machine, replay, steer
+from autoresearch_tui.verbs import begin, believe, demo, experiment, explain, machine, replay, steer
 from harness import __version__
 from harness.errors import ClearError
 from sessions.store import private_dir, state_home
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"autoresearch-tui {__version__}")
     top.set_defaults(run=steer.dashboard)
     verbs = top.add_subparsers(title="verbs", metavar="VERB")
-    for module in (demo, begin, steer, explain, replay, experiment, machine):
+    for module in (demo, begin, steer, explain, believe, replay, experiment, machine):
         module.add(verbs)
     return top
 

@@ -10,12 +10,12 @@ from typing import Final
 
 from harness.claim import Answer, Claim, ClaimError, Conditions, Finding, claim_of, differences
 from harness.genome_file import sha256_of
-from harness.ledger import complete_lines, read_experiments
-from harness.result import Experiment, RecordError, Replicate, RunRequest
+from harness.ledger import read_experiments, read_replicates
+from harness.result import Experiment, RunRequest
 from harness.settings import PRESETS
 from harness.text import one_line
 
-REPLICATES: Final = "replicates.jsonl"
+_REPLICATES: Final = "replicates.jsonl"
 
 # What a script learns: the number holds, it does not, it could not be checked.
 STATUS: Final = {Answer.HOLDS: 0, Answer.FAILS: 1, Answer.UNKNOWN: 2}
@@ -63,7 +63,7 @@ def recorded_claim(ledger: Path, number: int, k: float) -> Claim:
         ClaimError: the file cannot be read or is no ledger, or holds no such experiment, or that has no number.
     """
     experiment = _experiment(ledger, number)
-    return claim_of(experiment, k, _seeds_of_replicates(ledger.with_name(REPLICATES), experiment.commit))
+    return claim_of(experiment, k, _seeds_of_replicates(ledger.with_name(_REPLICATES), experiment.commit))
 
 
 def _experiment(ledger: Path, number: int) -> Experiment:
@@ -81,15 +81,8 @@ def _experiment(ledger: Path, number: int) -> Experiment:
 
 
 def _seeds_of_replicates(file: Path, commit: str) -> frozenset[int]:
-    seeds = set()
-    for line in complete_lines(file):
-        try:
-            one = Replicate.from_json(line)
-        except RecordError:
-            continue
-        if one.commit == commit and isinstance(seed := one.result.get("seed"), int):
-            seeds.add(seed)
-    return frozenset(seeds)
+    found = (one.result.get("seed") for one in read_replicates(file).records if one.commit == commit)
+    return frozenset(seed for seed in found if isinstance(seed, int))
 
 
 def check_of(claim: Claim, genome: Path, corpus: Path, device: str = "", budget_s: float = 0.0) -> Check:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Final
 
+from autoresearch_tui.belief import doubts, is_alarming, mark, runs, sure
 from autoresearch_tui.changes import Link
 from autoresearch_tui.format import MISSING, bpb, delta
 from autoresearch_tui.lines import Align, Line, Span, Tone, line, row
@@ -63,7 +64,8 @@ class Results(LineView):
         index = self.cursor - (1 if self._current is not None else 0)
         if 0 <= index < len(self._experiments):
             one = self._experiments[-1 - index]
-            text = f"#{one.number} {one_line(one.verdict, 12)}: {one_line(one.reason, 120)}"
+            said = f"#{one.number} {one_line(one.verdict, 12)}: {one_line(one.reason, 160)}"
+            text = " · ".join([said, *(f"! {doubt}" for doubt in doubts(one) if doubt not in said)])
         else:
             text = f"{self._broken} lines of the ledger are not records" if self._broken else ""
         self.border_subtitle = line_to_markup(text)
@@ -77,7 +79,7 @@ def line_to_markup(text: str) -> str:
 def heading(cells: int) -> Line:
     """The table's heading."""
     texts: dict[str, str] = {"#": "#", "val_bpb": "val_bpb", "delta": "Δ best", "verdict": "verdict"}
-    texts |= {"commit": "commit", "memory": "GiB", "what": "what was tried"}
+    texts |= {"commit": "commit", "memory": "GiB", "runs": "runs", "sure": "sure", "what": "what was tried"}
     if cells < _WORDS_FROM:
         texts["verdict"] = ""
     return row([(line((texts[name], "quiet")), size, side) for name, size, side in _columns(cells)])
@@ -93,15 +95,19 @@ def result_row(one: Experiment, cells: int) -> Line:
         "commit": line((one.commit[:7], "quiet")),
         "val_bpb": line((bpb(one.val_bpb, 5), "strong" if one.verdict == Verdict.KEEP else "")),
         "delta": line((_change(one), changed)),
+        "runs": line((runs(one), "quiet")),
+        "sure": line((sure(one), "warn" if mark(one) else "quiet")),
         "memory": line((f"{memory:.1f}" if isinstance(memory, int | float) else MISSING, "quiet")),
         "verdict": line((glyph, tone)) if cells < _WORDS_FROM else line((f"{glyph} {one_line(one.verdict, 8)}", tone)),
-        "what": line(one_line(one.message)),
+        "what": line(("! ", "warn") if is_alarming(one) else "", one_line(one.message)),
     }
     return row([(contents[name], size, side) for name, size, side in _columns(cells)])
 
 
 def _change(one: Experiment) -> str:
-    return "baseline" if one.number == 0 and one.val_bpb is not None else delta(one.delta, 5)
+    if one.number == 0 and one.val_bpb is not None:
+        return "baseline"
+    return f"{mark(one)}{delta(one.delta, 5)}"
 
 
 def running_row(running: Running, cells: int) -> Line:
@@ -114,11 +120,13 @@ def running_row(running: Running, cells: int) -> Line:
     return row([(contents.get(name, ()), size, side) for name, size, side in _columns(cells)])
 
 
-# Below this many cells a verdict is its glyph alone and the change is only below the table; below the next ones
-# memory and the commit give way.
+# Below this many cells a verdict is its glyph alone and the change is only below the table; below the next ones give
+# way: how sure it is, memory, the number of runs, the commit.
 _WORDS_FROM: Final = 52
-_COMMIT_FROM: Final = 72
-_MEMORY_FROM: Final = 62
+_SURE_FROM: Final = 62
+_MEMORY_FROM: Final = 72
+_RUNS_FROM: Final = 78
+_COMMIT_FROM: Final = 90
 
 
 def _columns(cells: int) -> list[tuple[str, int, Align]]:
@@ -132,7 +140,11 @@ def _columns(cells: int) -> list[tuple[str, int, Align]]:
     columns: list[tuple[str, int, Align]] = [("#", 3, "right")]
     if cells >= _COMMIT_FROM:
         columns.append(("commit", 7, "left"))
-    columns += [("val_bpb", 7, "right"), ("delta", 8, "right")]
+    columns += [("val_bpb", 7, "right"), ("delta", 9, "right")]
+    if cells >= _SURE_FROM:
+        columns.append(("sure", 5, "right"))
+    if cells >= _RUNS_FROM:
+        columns.append(("runs", 4, "right"))
     if cells >= _MEMORY_FROM:
         columns.append(("memory", 5, "right"))
     columns.append(("verdict", 9, "left"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from autoresearch_tui.belief import is_alarming, mark
 from autoresearch_tui.changes import Entry
 from autoresearch_tui.format import bpb, delta, duration, time_of_day
 from autoresearch_tui.lines import Line, Tone, line
@@ -121,11 +122,15 @@ def _text_of(facts: Mapping[str, Any]) -> str:
 
 
 def verdict_line(one: Experiment) -> Line:
-    """A verdict: "23:11  ○ #94 discard, +0.0004: softcap 15 to 20"."""
+    """A verdict: "23:11  ○ #94 discard, ~+0.0004: softcap 15 to 20"."""
     glyph, tone = _VERDICTS.get(one.verdict, ("–", "quiet"))
-    number = f", {delta(one.delta)}" if one.delta is not None else f", {bpb(one.val_bpb)}" if one.val_bpb else ""
+    number = (
+        f", {mark(one)}{delta(one.delta)}" if one.delta is not None else f", {bpb(one.val_bpb)}" if one.val_bpb else ""
+    )
     return line(
         (f"{time_of_day(one.ended_at)}  ", "quiet"),
         (f"{glyph} #{one.number} {one_line(one.verdict, 12)}", tone),
-        f"{number}: {one_line(one.message)}",
+        f"{number}: ",
+        ("! ", "warn") if is_alarming(one) else "",
+        one_line(one.message),
     )
