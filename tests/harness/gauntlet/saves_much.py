@@ -1,0 +1,19 @@
+"""Has parameters that are larger than all that it may write."""
+
+import torch
+from torch import nn
+
+
+class Model(nn.Sequential):
+    def __init__(self, spec):
+        super().__init__(nn.Embedding(spec.vocab_size, 8), nn.Linear(8, spec.vocab_size))
+        self.much = nn.Parameter(torch.zeros(24 << 20))
+
+
+def build_model(spec):
+    return Model(spec)
+
+
+def train(model, run):
+    for inputs, _targets in run.batches(1):
+        model(inputs)
