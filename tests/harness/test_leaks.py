@@ -18,7 +18,7 @@ from harness.result import Outcome, RunRequest
 from harness.runner import run
 from harness.settings import EMBEDDED
 from harness.stdlib_text import Texts
-from harness.verdict import Verdict, judge
+from harness.verdict import Judgement, Rival, Verdict, judge
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -234,6 +234,7 @@ def test_a_rejected_run_has_no_number(tmp_path: Path) -> None:
     )
     assert (result.outcome, result.val_bpb) == (Outcome.REJECTED, None)
     assert result.reason.startswith(LATER_TOKENS)
-    assert judge(result, 1.5) == judge(result, None)
-    assert judge(result, 1.5).verdict == Verdict.REJECTED
-    assert judge(result, 1.5).reason == result.reason
+    judgement = judge([result], Rival(1.5), None)
+    assert isinstance(judgement, Judgement)
+    assert judgement == judge([result], None, None)
+    assert (judgement.verdict, judgement.reason) == (Verdict.REJECTED, result.reason)
