@@ -129,7 +129,7 @@ def main(read_fd: int, write_fd: int) -> None:
     except (ClearError, OSError, RuntimeError, AssertionError) as error:  # torch raises the latter two without CUDA
         channel.send(kind="fault", reason=str(error))
         return
-    channel.send(kind="ready", sandbox=enforced.to_json())
+    channel.send(kind="ready", sandbox=enforced.to_json(), clock=clock_kind(device.type))
     if channel.receive() is None:
         return
     try:

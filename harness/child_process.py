@@ -122,7 +122,7 @@ def _be(
         os.environ.update(environment)
         os.chdir(directory)
         sys.argv = [name]
-        prctl(_PR_SET_NAME, ctypes.create_string_buffer(name.encode()))
+        show_name(name)
         work()
         status = 0
     except SystemExit as end:
@@ -134,6 +134,11 @@ def _be(
             with contextlib.suppress(Exception):
                 stream.flush()
         os._exit(status & 0xFF)
+
+
+def show_name(name: str) -> None:
+    """What tools call this process, 15 characters at most."""
+    prctl(_PR_SET_NAME, ctypes.create_string_buffer(name.encode()))
 
 
 def _forget_signals() -> None:

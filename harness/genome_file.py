@@ -24,6 +24,12 @@ def sha256_of(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()
 
 
+def lines_of(source: bytes) -> int:
+    """How many of its lines are neither blank nor a comment: what a change adds to be read."""
+    lines = (line.strip() for line in source.splitlines())
+    return sum(1 for line in lines if line and not line.startswith(b"#"))
+
+
 def load_genome(path: Path, sha256: str, needs: tuple[str, ...]) -> ModuleType:
     """Run the genome's top level and return its module.
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_model
 
+from harness.child_process import show_name
 from harness.genome_file import GenomeError, load_genome
 from harness.inside import choose_device, leave, report_crash, seed_everything
 from harness.logits_memory import ChunkShape, view
@@ -92,6 +93,7 @@ def run(read_fd: int, write_fd: int, memory_fd: int) -> NoReturn:
             with contextlib.suppress(OSError):  # the one that listed them
                 os.close(fd)  # above all the scorer's own pipe, on which it says the score
     os.setsid()
+    show_name("model")
     channel = Channel(read_fd, write_fd)
     try:
         if (message := channel.receive()) is not None:

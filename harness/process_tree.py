@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -48,6 +49,33 @@ def adopting_orphans() -> Iterator[None]:
 def children() -> frozenset[int]:
     """The process ids of this process's children."""
     return frozenset(child.pid for child in psutil.Process().children())
+
+
+def descendants(spare: Collection[int]) -> list[int]:
+    """The process ids of this process's descendants but the children in `spare` and what is below those.
+
+    Those that have ended and were not waited for are among them. It takes some microseconds a process.
+    """
+    found: list[int] = []
+    waiting = [pid for pid in _children_of(os.getpid()) if pid not in spare]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += _children_of(pid)
+    return found
+
+
+def _children_of(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text(encoding="ascii").split())
+    except OSError:
+        if Path("/proc/self/task", str(os.getpid()), "children").exists():
+            return found  # it has ended meanwhile
+        with contextlib.suppress(psutil.Error):  # a kernel that keeps no such list: go through all processes
+            return [child.pid for child in psutil.Process(pid).children()]
+    return found
 
 
 def end_descendants(spare: Collection[int], patience_s: float = 5.0) -> list[int]:

@@ -41,6 +41,10 @@ class RunProcesses:
         self._spared |= {scorer.child.pid}
         return scorer
 
+    def spared(self) -> frozenset[int]:
+        """The children of this process that are not the trainer's."""
+        return self._spared
+
     def end_trainer(self, trainer: Talk) -> None:
         """End what is left of the trainer: itself, and whatever it started."""
         trainer.child.kill()

@@ -1,8 +1,8 @@
 """Outside the sandbox: runs one genome to its end and says what came of it.
 
-It keeps the wall deadline, ends every process of the run, and believes no line of output: what the trainer says only
-describes the run, and the scorer alone says what it is worth. All processes start at once, and the clock
-begins when they are ready. It imports no torch, and judges nothing.
+It keeps the wall deadline and the run's bounds, ends every process of the run, and believes no line of output: what the
+trainer says only describes the run, and the scorer alone says what it is worth. All processes start at once, and the
+clock begins when they are ready. It imports no torch, and judges nothing.
 
 The process that calls `run` must have nothing else going on in other threads: every child process that it gets in the
 meantime is taken to be the run's, and ended.
@@ -19,12 +19,14 @@ from typing import Any, Final
 
 from harness import __version__
 from harness.child_process import describe_end
-from harness.genome_file import sha256_of
+from harness.genome_file import lines_of, sha256_of
+from harness.oversight import ExceededError, ScratchOversight, TrainingOversight
 from harness.pipes import Message
+from harness.process_tree import descendants
 from harness.result import Outcome, Phase, RecordError, RunProgress, RunRequest, RunResult
 from harness.run_processes import RunProcesses, run_processes
 from harness.sandbox import Enforced, in_common
-from harness.settings import PRESETS, Preset
+from harness.settings import PRESETS, ClockKind, Preset
 from harness.text import one_line
 from harness.watch import DeadlineError, StoppedError, Talk
 
@@ -78,6 +80,7 @@ class _Run:
         self._enforced: list[Enforced] = []  # by each process that runs the genome, said before it does
         self._gpu_bytes = 0.0
         self._resident_kib = 0
+        self._training: TrainingOversight | None = None
 
     def go(self, stop_fd: int | None, weights: Path | None) -> RunResult:
         """Everything, from the checks to the record."""
@@ -85,13 +88,17 @@ class _Run:
         outcome, reason = Outcome.OK, ""
         try:
             preset = self._checked_preset()
-            self._genome_sha256 = self._hash_genome()
+            self._read_genome()
+            self._known |= {"settings": asdict(preset), "budget_s": self._request.budget_s}
             allowed_s = preset.wall_factor * self._request.budget_s + preset.wall_grace_s
             deadline = self._started + allowed_s
             with run_processes(self._request.run_id, self._scratch, self._log, deadline, stop_fd) as processes:
+                self._look_after(processes, ScratchOversight(self._scratch, preset))
                 self._steps(processes, preset, weights)
         except _EndedError as end:
             outcome, reason = end.outcome, one_line(end.reason)
+        except ExceededError as excess:
+            outcome, reason = Outcome.CRASH, one_line(str(excess))
         except DeadlineError:
             outcome, reason = Outcome.TIMEOUT, f"killed at the wall deadline, {allowed_s:.0f} s after the start"
         except StoppedError:
@@ -112,11 +119,23 @@ class _Run:
             raise _EndedError(Outcome.ABORTED, f"there is no directory {self._scratch}")
         return PRESETS[request.preset]
 
-    def _hash_genome(self) -> str:
+    def _read_genome(self) -> None:
         try:
-            return sha256_of(self._genome.read_bytes())
+            source = self._genome.read_bytes()
         except OSError as error:
             raise _EndedError(Outcome.CRASH, f"{self._genome.name} cannot be read: {error.strerror}") from None
+        self._genome_sha256 = sha256_of(source)
+        self._known["genome_lines"] = lines_of(source)
+
+    def _look_after(self, processes: RunProcesses, scratch: ScratchOversight) -> None:
+        """Have the run looked after while it is waited for."""
+
+        def look() -> None:
+            scratch.look(descendants(()))
+            if self._training is not None:
+                self._training.look()
+
+        processes.watch.look = look
 
     def _steps(self, processes: RunProcesses, preset: Preset, weights: Path | None) -> None:
         """Train unless there are weights, then score; raises how the run ended if not with a score."""
@@ -140,8 +159,11 @@ class _Run:
             )
         self._known["corpus"] = str(self._when_ready(processes, scorer).get("corpus", ""))
         if trainer is not None:
-            self._learn_enforced(self._when_ready(processes, trainer))
-            self._train(processes, trainer)
+            ready = self._when_ready(processes, trainer)
+            self._learn_enforced(ready)
+            clock: ClockKind = "wall" if ready.get("clock") == "wall" else "cpu"
+            self._training = TrainingOversight(clock, request.budget_s, preset, processes.spared)
+            self._train(processes, trainer, self._training)
         self._score(processes, scorer, weights or self._scratch / WEIGHTS_FILE)
 
     def _when_ready(self, processes: RunProcesses, talk: Talk) -> Message:
@@ -155,7 +177,7 @@ class _Run:
             Outcome.ABORTED, f"the harness did not start ({describe_end(talk.child.exit_code)}); {self._log} says why"
         )
 
-    def _train(self, processes: RunProcesses, trainer: Talk) -> None:
+    def _train(self, processes: RunProcesses, trainer: Talk, oversight: TrainingOversight) -> None:
         self._report(Phase.TRAINING)
         trainer.send({"kind": "go"})
         done, crash = False, ""
@@ -173,7 +195,11 @@ class _Run:
                     case "fault":
                         raise _EndedError(Outcome.ABORTED, str(message.get("reason")))
         finally:
+            self._training = None
+            wall_s = oversight.wall_s
             processes.end_trainer(trainer)
+            outside_s = wall_s if oversight.clock == "wall" else oversight.cpu_s()
+            self._known |= {"outside_s": outside_s, "clock": oversight.clock}
             if usage := trainer.child.usage:
                 self._resident_kib = usage.ru_maxrss
         if crash:
@@ -181,6 +207,7 @@ class _Run:
         if not done or trainer.child.exit_code != 0:
             end = describe_end(trainer.child.exit_code)
             raise _EndedError(Outcome.CRASH, f"{self._genome.name} ended its process before it was done ({end})")
+        oversight.compare(outside_s, self._known["training_s"])
 
     def _score(self, processes: RunProcesses, scorer: Talk, weights: Path) -> None:
         self._report(Phase.EVALUATING)
@@ -223,8 +250,7 @@ class _Run:
         self._known["training_s"] = _number(message.get("spent_s"))
         for name in ("steps", "tokens"):
             self._known[name] = int(_number(message.get(name)))
-        for name in ("clock", "device"):
-            self._known[name] = one_line(str(message.get(name, "")), 100)
+        self._known["device"] = one_line(str(message.get("device", "")), 100)
         self._gpu_bytes = _number(message.get("gpu_memory_bytes"))
 
     def _report(self, phase: Phase, often: bool = False) -> None:

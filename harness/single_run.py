@@ -5,15 +5,18 @@ So no variable of the caller's, and nothing in its memory, is in a process of th
 
 import os
 import selectors
+import time
 from pathlib import Path
 from typing import Final
 
 from harness.events import Heard, OnProgress, aborted, obituary
 from harness.orders import Ended, Order
-from harness.result import RunRequest, RunResult
+from harness.result import Outcome, RunRequest, RunResult
 from harness.server_link import ServerLink
 
 _READ: Final = 1 << 16
+# A runner that has lost its server, and is told to end, needs a moment.
+_GRACE_S: Final = 10.0
 
 
 def run_alone(request: RunRequest, weights: Path | None, on_progress: OnProgress, stop_fd: int) -> RunResult:
@@ -39,6 +42,10 @@ def run_alone(request: RunRequest, weights: Path | None, on_progress: OnProgress
         os.close(lifeline)
         writing = lifeline = -1
         ended = _until_ended(link, heard, reading, stop_fd, held)
+        if ended is None:
+            os.close(held)
+            held = -1
+            _until_silent(heard, reading)
     except OSError as error:
         return aborted(request, f"the run could not be started: {error.strerror or error}")
     finally:
@@ -46,7 +53,7 @@ def run_alone(request: RunRequest, weights: Path | None, on_progress: OnProgress
             if fd >= 0:
                 os.close(fd)
         last = link.kill() if link is not None else None
-    if heard.result is not None:
+    if heard.result is not None and (ended is not None or heard.result.outcome != Outcome.ABORTED):
         return heard.result
     if ended is None and last is not None:
         return aborted(request, obituary("the fork server", *last))
@@ -72,6 +79,16 @@ def _until_ended(link: ServerLink, heard: Heard, reading: int, stop_fd: int, hel
                 ended = link.ended()
                 _hear(heard, reading)  # what it said last
                 return ended
+
+
+def _until_silent(heard: Heard, reading: int) -> None:
+    """Hear what the runner still says, until it hangs up."""
+    until = time.monotonic() + _GRACE_S
+    with selectors.DefaultSelector() as selector:
+        selector.register(reading, selectors.EVENT_READ)
+        while selector.select(max(0.0, until - time.monotonic())):
+            if not _hear(heard, reading):
+                return
 
 
 def _hear(heard: Heard, fd: int) -> bool:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import selectors
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,7 @@ from harness.pipes import Lines, Message, send
 from harness.run_log import RunLog
 
 _READ_SIZE: Final = 1 << 16
+_LOOK_EVERY_S: Final = 0.2
 # More than a pipe holds, and an end to it if one of its writers could not be killed.
 _DRAIN_READS: Final = 64
 
@@ -44,7 +45,11 @@ class Talk:
 
 
 class Watch:
-    """Waits, while it moves what the run prints into its log."""
+    """Waits, while it moves what the run prints into its log.
+
+    Attributes:
+        look: called a few times a second while it waits; what it raises ends the waiting.
+    """
 
     def __init__(self, log: RunLog, log_fd: int, deadline: float, stop_fd: int | None) -> None:
         """Watch a log pipe's reading end, a deadline on `time.monotonic`, and a descriptor that is readable on stop."""
@@ -53,6 +58,8 @@ class Watch:
         self._deadline = deadline
         self._selector = selectors.DefaultSelector()
         self._stop_fd = stop_fd
+        self.look: Callable[[], None] = lambda: None
+        self._look_at = 0.0
         os.set_blocking(log_fd, False)
         self._selector.register(log_fd, selectors.EVENT_READ)
         if stop_fd is not None:
@@ -98,8 +105,8 @@ class Watch:
         self._selector.close()
 
     def _wait(self) -> set[int]:
-        left = self._deadline - time.monotonic()
-        ready = {key.fd for key, _ in self._selector.select(max(0.0, left))}
+        until = min(self._deadline, self._look_at)
+        ready = {key.fd for key, _ in self._selector.select(max(0.0, until - time.monotonic()))}
         if self._log_fd in ready and (data := _read(self._log_fd)):
             self._log.write(data)
         if self._stop_fd in ready:
@@ -108,8 +115,12 @@ class Watch:
         return ready
 
     def _check(self) -> None:
-        if time.monotonic() >= self._deadline:
+        now = time.monotonic()
+        if now >= self._deadline:
             raise DeadlineError
+        if now >= self._look_at:
+            self.look()
+            self._look_at = time.monotonic() + _LOOK_EVERY_S
 
 
 def _read(fd: int) -> bytes | None:
