@@ -66,7 +66,7 @@ def lease(
         OSError: the directory or the file cannot be made.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = directory / f"{slug(gpu, 60) or 'gpu'}.lock"
+    path = directory / f"gpu-{slug(gpu.removeprefix('GPU-'), 60)}.lock"
     fd = _locked(path, gpu, stop_fd, deadline, on_wait)
     try:
         os.ftruncate(fd, 0)

@@ -34,6 +34,7 @@ class MachineReport(Record):
         seconds: of training, on the wall.
         lost: why the numbers end before training did, one line; empty where they do not.
         gpu_error: why there is nothing of a GPU, one line; empty where there is, and where none was used.
+        unknown: what the driver never told of the GPU, by names of `GpuSample`: there, nothing seen means nothing.
         gpu_index, gpu_uuid, gpu_name: the GPU that was used; None, None and "" where none was, or it is not known.
         utilization, utilization_most: percent of the time in which a kernel ran: the mean and the highest sample.
         memory_peak: bytes of the GPU's memory that the run's own processes had together, in the highest sample. It is
@@ -59,6 +60,7 @@ class MachineReport(Record):
     seconds: float
     lost: str = ""
     gpu_error: str = ""
+    unknown: list[str] = field(default_factory=list)
     gpu_index: int | None = None
     gpu_uuid: str | None = None
     gpu_name: str = ""
@@ -139,12 +141,11 @@ def _gpu_part(
     before: Sequence[MachineSample], within: Sequence[MachineSample], wanted: str, own_most: int
 ) -> dict[str, Any]:
     """The fields of a report that are about the GPU."""
-    last = (within or before)[-1:]
-    if last and last[0].gpu_error:
-        return {"gpu_error": one_line(last[0].gpu_error)}
+    errors = [one_line(one.gpu_error) for one in within if one.gpu_error]
     seen = [gpu for one in within if (gpu := find_gpu(one.gpus, wanted)) is not None]
     if not seen:
-        return {"gpu_error": f"the driver did not tell which GPU {one_line(wanted, 60)} is"} if within else {}
+        unknown = [f"the driver did not tell which GPU {one_line(wanted, 60)} is"] if within else [""]
+        return {"gpu_error": (errors or unknown)[-1]}
     well = [gpu for gpu in seen if not gpu.lost]
     clocks = [gpu.sm_clock_mhz for gpu in well]
     known_clocks = [one for one in clocks if one is not None]
@@ -154,6 +155,7 @@ def _gpu_part(
     owned = GpuOwners(earlier, well, own_most)
     foreign = owned.foreign()
     part: dict[str, Any] = {
+        "unknown": [] if not well else [name for name in well[0].unknown if all(name in gpu.unknown for gpu in well)],
         "gpu_index": seen[-1].index,
         "gpu_uuid": seen[-1].uuid,
         "gpu_name": seen[-1].name,
@@ -169,7 +171,11 @@ def _gpu_part(
         "foreign": foreign[:_NAMED],
         "foreign_count": len(foreign),
     }
-    return part | ({"lost": "the GPU was lost"} if len(well) < len(seen) else {})
+    if len(well) < len(seen):
+        part["lost"] = "the GPU was lost"
+    elif errors:
+        part["lost"] = errors[-1]
+    return part
 
 
 def _stolen(sample: MachineSample) -> float | None:

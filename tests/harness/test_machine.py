@@ -19,25 +19,14 @@ from harness.machine_sample import MachineSample
 from harness.nvml import NvmlUnavailableError
 from harness.process_name import process_name, title
 from harness.result import RecordError
+from tests.harness.nvml_standin import compiled, environment
 
 COMMAND = [sys.executable, "-I", "-m", "harness.machine"]
-STANDIN = Path(__file__).with_name("nvml_standin.c")
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler to build the stand-in for libnvidia-ml with")
-    directory = tmp_path_factory.mktemp("nvml")
-    library = directory / "libnvidia-ml.so.1"
-    command = [compiler, "-shared", "-fPIC", f"-Wl,-soname,{library.name}", "-o", str(library), str(STANDIN)]
-    subprocess.run(command, check=True)
-    return directory
-
-
-def environment(driver: Path, scenario: str = "healthy", **more: str) -> dict[str, str]:
-    return {**os.environ, "LD_LIBRARY_PATH": str(driver), "NVML_STANDIN": scenario, **more}
+    return compiled(tmp_path_factory.mktemp("nvml"))
 
 
 @contextlib.contextmanager
@@ -152,6 +141,92 @@ def test_it_ends_when_its_parent_is_killed() -> None:
         # The pipe's writing end is the sampler's alone now: it reports the end when the sampler is gone.
         assert select.select([parent.stdout], [], [], 60)[0]
         assert parent.stdout.read() == b""
+
+
+# Forks a sampler as a server of processes would: with signals blocked, from a process that goes on living.
+FORKS = """
+import os, signal, sys
+from harness.machine import stream
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+if os.fork() == 0:
+    try:
+        stream(1, float(sys.argv[1]), os.getppid())
+    finally:
+        os._exit(9)
+os.close(1)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+if sys.argv[2:]:
+    os.kill(int(sys.stdin.readline()), signal.SIGTERM)
+_, status = os.wait()
+print(os.waitstatus_to_exitcode(status), file=sys.stderr)
+"""
+
+
+def forks(*arguments: str) -> list[str]:
+    return [sys.executable, "-I", "-c", FORKS, *arguments]
+
+
+def test_a_forked_sampler_writes_to_its_descriptor(driver: Path) -> None:
+    """A process that was forked to sample tells of the machine, and comes back when nobody reads any more."""
+    with running(forks("0.05"), environment(driver)) as parent:
+        samples = [MachineSample.from_json(first_line(parent)) for _ in range(2)]
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        parent.stdout.close()
+        assert parent.stderr.read() == b"9\n"
+    assert samples[0].clock < samples[1].clock
+    assert [len(sample.gpus) for sample in samples] == [2, 2]
+
+
+def test_a_forked_sampler_ends_with_its_parent(driver: Path) -> None:
+    """One that was forked, too, ends when its parent is killed, long before its next line."""
+    with running(forks("3600"), environment(driver)) as parent:
+        assert first_line(parent)
+        parent.kill()
+        assert parent.stdout is not None
+        assert select.select([parent.stdout], [], [], 60)[0]
+        assert parent.stdout.read() == b""
+
+
+def test_a_forked_sampler_that_hangs_ends_when_told(driver: Path) -> None:
+    """Signals that its parent had blocked end it while the driver hangs."""
+    with subprocess.Popen(
+        forks("1", "told"),
+        env=environment(driver, "hang"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as parent:
+        try:
+            assert first_line(parent) == b"hanging\n"
+            [child] = psutil.Process(parent.pid).children()
+            _, errors = parent.communicate(f"{child.pid}\n".encode(), timeout=60)
+        finally:
+            parent.kill()
+    assert errors == b"-15\n"
+
+
+def test_samples_share_the_readers_clock(driver: Path) -> None:
+    """A sample's clock lies between two readings of `time.monotonic` in the process that ordered it."""
+    before = time.monotonic()
+    done = subprocess.run([*COMMAND, "--count", "1"], env=environment(driver), capture_output=True, check=True)
+    sample = MachineSample.from_json(done.stdout)
+    assert before - 0.001 <= sample.clock <= time.monotonic()
+
+
+def test_what_a_kernel_does_not_say_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without steal in the CPU's times, and without a frequency, both are None, never 0."""
+    monkeypatch.setattr(psutil, "cpu_times_percent", lambda interval: (interval, 1.0))
+    monkeypatch.setattr(machine, "_cpu_facts", lambda _key: [])
+    sample = machine.Sampler().sample()
+    assert (sample.steal_percent, sample.cpu_mhz) == (None, None)
+    assert MachineSample.from_json(sample.to_json()) == sample
+
+
+def test_an_older_line_is_still_a_sample() -> None:
+    """A line that lacks what came to be told later is read, and what it lacks is unknown."""
+    sample = MachineSample.from_json('{"at": 1.0, "gpus": [{"index": 0, "name": "x", "processes": []}]}')
+    assert (sample.steal_percent, sample.gpus[0].energy_j) == (None, None)
 
 
 def test_interval_is_checked() -> None:

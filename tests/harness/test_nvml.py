@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +14,8 @@ from hypothesis import strategies as st
 from harness.machine_sample import GpuProcess, GpuSample
 from harness.nvml import MISMATCH, NO_GPU, NO_LIBRARY, NOT_LOADED
 from harness.throttle_reasons import throttle_words
+from tests.harness.nvml_standin import compiled
 
-SOURCE = Path(__file__).with_name("nvml_standin.c")
 NUMBERS = (
     "utilization",
     "memory_used",
@@ -42,16 +41,6 @@ for scenario in sys.argv[1:]:
     except NvmlUnavailableError as error:
         print(json.dumps(str(error)))
 """
-
-
-def compiled(directory: Path, *flags: str) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler to build the stand-in for libnvidia-ml with")
-    library = directory / "libnvidia-ml.so.1"
-    command = [compiler, "-Wall", "-Werror", "-shared", "-fPIC", f"-Wl,-soname,{library.name}", *flags]
-    subprocess.run([*command, "-o", str(library), str(SOURCE)], check=True)
-    return directory
 
 
 @pytest.fixture(scope="module")
