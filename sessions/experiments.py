@@ -8,32 +8,27 @@ was in flight.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-from harness.ledger import read_experiments, read_replicates
-from harness.noise import Noise, usable
-from harness.result import Experiment, Outcome, Replicate, RunResult
+from harness.noise import Noise
+from harness.result import Experiment
 from harness.text import one_line
-from harness.verdict import Judgement
-from sessions.aftermath import Aftermath, judged
+from sessions.aftermath import Aftermath
 from sessions.gate import busy
+from sessions.history import History
 from sessions.inflight import InFlight, Pending
 from sessions.journal import Journal
 from sessions.lab import Lab
-from sessions.leftovers import end_leftovers
 from sessions.measuring import Measuring
 from sessions.persistence import Persistence
 from sessions.protocol import Running
-from sessions.repeats import note_on
-from sessions.replication import Wanted, wanted
 from sessions.spec import SessionSpec
-from sessions.standing import BASELINE, Incumbent, Standing, standing
+from sessions.standing import BASELINE, Incumbent
 from sessions.store import SessionDir
 from sessions.submission import SubmissionError, Submissions
-from sessions.trial import Run, clear_away
-from sessions.usage import Usage, since_last_verdict
+from sessions.trial import Run
+from sessions.usage import Usage
+from sessions.work import Work
 from sessions.worktree import Worktree
 
 
@@ -41,8 +36,6 @@ class Experiments:
     """One session's experiments: one at a time, and at most one in the queue besides the baseline.
 
     Attributes:
-        records: every experiment that has its verdict, in order. Not to be changed from outside.
-        replicates: the further runs of kept commits, in order. Likewise.
         meter: what the agent has used since the session began.
     """
 
@@ -70,12 +63,8 @@ class Experiments:
             on_progress: called instead of `on_change`, a few times a second at most, when the run in progress has come
                 further and nothing else has changed.
         """
-        reading = read_experiments(session.experiments)
-        self.records: list[Experiment] = reading.records
         self.meter: Callable[[], Usage] = Usage
-        more = read_replicates(session.replicates)
-        self.replicates: list[Replicate] = more.records
-        self._broken = {session.experiments: reading.broken, session.replicates: more.broken}
+        self._history = History(session, spec)
         self._session = session
         self._spec = spec
         self._lab = lab
@@ -84,53 +73,64 @@ class Experiments:
         self._persistence = Persistence(on_change, pause)
         worktree = Worktree(lab, session.worktree, spec.branch)
         self._submissions = Submissions(spec, lab, worktree)
-        self._aftermath = Aftermath(session, worktree, journal, self._persistence)
         self._inflight = InFlight(session.inflight)
         self._measuring = Measuring(
             session, spec, lab, journal, self._inflight, self._persistence, run, on_change, on_progress or on_change
         )
-        self._standing = self._added_up()
-        self._done: dict[int, asyncio.Event] = {}
-        self._current: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
-        self._held = False
+        aftermath = Aftermath(session, worktree, journal, self._persistence)
+        self._work = Work(
+            session,
+            journal,
+            self._history,
+            self._inflight,
+            self._measuring,
+            aftermath,
+            self._persistence,
+            self._metered,
+            on_change,
+        )
 
     # What others see.
 
     @property
+    def records(self) -> list[Experiment]:
+        """Every experiment that has its verdict, in order. Not to be changed from outside."""
+        return self._history.records
+
+    @property
     def incumbent(self) -> Incumbent:
         """What the next experiment must beat."""
-        return self._standing.incumbent
+        return self._history.standing.incumbent
 
     @property
     def best(self) -> float | None:
         """The incumbent's val_bpb, the mean of its runs."""
-        return self._standing.incumbent.val_bpb
+        return self._history.standing.incumbent.val_bpb
 
     @property
     def best_number(self) -> int | None:
         """The incumbent's number."""
-        return self._standing.incumbent.number
+        return self._history.standing.incumbent.number
 
     @property
     def baseline(self) -> float | None:
         """The baseline's val_bpb, the mean of its runs."""
-        return self._standing.baseline
+        return self._history.standing.baseline
 
     @property
     def kept(self) -> int:
         """Experiments that were kept, the baseline left out."""
-        return self._standing.kept
+        return self._history.standing.kept
 
     @property
     def total(self) -> int:
         """Experiments that were judged, the baseline left out."""
-        return self._standing.total
+        return self._history.standing.total
 
     @property
     def noise(self) -> Noise | None:
         """What is known of the noise between runs."""
-        return self._standing.noise
+        return self._history.standing.noise
 
     @property
     def pending(self) -> bool:
@@ -156,34 +156,24 @@ class Experiments:
     @property
     def alert(self) -> str:
         """What a person should look at, one line; empty where there is nothing."""
-        failed = self._standing.baseline_failed
-        no_baseline = f"the baseline gave no number: {failed}" if failed else ""
-        return self._persistence.alert or self._aftermath.notice or no_baseline or self._no_noise()
-
-    def _no_noise(self) -> str:
-        """That the incumbent could not be run again, so that the noise is not known; empty where it is, or may be."""
-        if self.noise is not None or len(self.replicates) < self._spec.replicates - 1 or not self.replicates:
-            return ""
-        reason = one_line(str(self.replicates[-1].result.get("reason", "")), 120)
-        return f"the noise is not known: another run of #{self.replicates[-1].number} gave no number: {reason}"
+        return self._persistence.alert or self._work.notice or self._history.alert
 
     # Submitting.
 
     def recover(self) -> None:
         """Take up what an earlier supervisor left in flight; call it once, before `work`."""
-        for path, broken in self._broken.items():
-            if broken:
-                self._journal.add("alert", reason=f"{path}: {broken} lines are not records; they are left alone")
+        for broken in self._history.broken:
+            self._journal.add("alert", reason=broken)
         for one in self._inflight.read():
             if not one.replicate:
-                self._done[one.number] = asyncio.Event()
+                self._work.done[one.number] = asyncio.Event()
         if self._inflight.queue:
             self.submit_baseline()  # it must not be overtaken
-        self._wake.set()
+        self._work.wake()
 
     def submit_baseline(self) -> None:
         """Queue the session's first commit as number 0, unless it has its verdict; one that was stopped runs again."""
-        if not self._standing.wants_baseline or self._inflight.has_baseline:
+        if not self._history.standing.wants_baseline or self._inflight.has_baseline:
             return
         one = Pending(BASELINE, self._spec.base, "", "baseline", time.time())
         self._inflight.queue.appendleft(one)
@@ -203,8 +193,8 @@ class Experiments:
             LabError: git failed; likewise.
         """
         one = self._inflight.running
-        reason = busy(*self._inflight.numbers, held=self._held, measuring=one is not None and one.replicate)
-        if reason is None and self._is_over:
+        reason = busy(*self._inflight.numbers, held=self._work.held, measuring=one is not None and one.replicate)
+        if reason is None and self._history.is_complete:
             most = self._spec.max_experiments
             reason = f"the session has made its {most} experiments; no further one is needed"
         if reason is not None:
@@ -219,15 +209,11 @@ class Experiments:
         self._submitted(one)
         return one.number
 
-    @property
-    def _is_over(self) -> bool:
-        return self._spec.max_experiments is not None and self.total >= self._spec.max_experiments
-
     def _submitted(self, one: Pending) -> None:
-        self._done.setdefault(one.number, asyncio.Event())
+        self._work.done.setdefault(one.number, asyncio.Event())
         noted = {"note": one.note} if one.note else {}
         self._journal.add("submitted", number=one.number, commit=one.commit, message=one.message, **noted)
-        self._wake.set()
+        self._work.wake()
         self._on_change()
 
     def note(self, number: int) -> str:
@@ -235,7 +221,7 @@ class Experiments:
         for one in self._inflight.experiments:
             if one.number == number:
                 return one.note
-        return next((note_on(one, self.records) for one in reversed(self.records) if one.number == number), "")
+        return self._history.note(number)
 
     # Waiting, holding, stopping.
 
@@ -250,125 +236,32 @@ class Experiments:
             if not latest:
                 raise SubmissionError('there is no experiment yet; submit one: autoresearch-tui try -m "..."')
             number = latest[-1].number
-        if number in self._done:
-            await self._done[number].wait()
-        found = next((one for one in reversed(self.records) if one.number == number), None)
+        if number in self._work.done:
+            await self._work.done[number].wait()
+        found = self._history.latest(number)
         if found is None:
             raise SubmissionError(f"there is no experiment {number}")
         return found
 
     def hold(self) -> None:
         """Start no further experiment and no replicate; the one in progress goes on."""
-        self._held = True
+        self._work.held = True
 
     def release(self) -> None:
         """Start experiments again."""
-        self._held = False
-        self._wake.set()
+        self._work.held = False
+        self._work.wake()
 
     async def abort(self, reason: str) -> None:
         """End what is in progress, if anything, and wait until that is recorded; `work` may have been cancelled.
 
         A replicate that is ended is not recorded: it runs again.
         """
-        if self._current is not None and not self._current.done():
-            self._measuring.stop_reason = reason
-            self._measuring.stop.set()
-            await asyncio.wait({self._current})
-
-    # Working.
+        await self._work.abort(reason)
 
     async def work(self) -> None:
         """Run what is queued, in order, for ever. Cancelled, it leaves what is in progress to `abort`."""
-        while True:
-            if self._inflight.interrupted:
-                await self._do(self._take_up(self._inflight.interrupted[0]))
-            elif not self._held and (step := self._next()) is not None:
-                await self._do(step)
-            else:
-                self._wake.clear()
-                await self._wake.wait()
+        await self._work.go_on()
 
-    def _next(self) -> Coroutine[Any, Any, None] | None:
-        """The baseline, then what measures the noise, then what was submitted."""
-        queue = self._inflight.queue
-        if queue and queue[0].is_baseline:
-            return self._experiment(queue.popleft())
-        more = None if self._is_over else wanted(self.records, self.replicates, self.incumbent, self._spec.rule)
-        if more is not None:
-            return self._replicate(more)
-        return self._experiment(queue.popleft()) if queue else None
-
-    async def _do(self, step: Coroutine[Any, Any, None]) -> None:
-        self._measuring.stop.clear()
-        self._current = asyncio.get_running_loop().create_task(step)
-        await asyncio.shield(self._current)
-
-    async def _take_up(self, one: Pending) -> None:
-        """Bring to its end what was running when an earlier supervisor died."""
-        end_leftovers(one.run_id)
-        if one.replicate:  # it is wanted again by itself
-            self._inflight.interrupted.popleft()
-            await self._persistence.carry_out(self._inflight.write)
-            clear_away(self._session, one.number)
-            return
-        record = next((found for found in self.records if one.run_id in _run_ids(found)), None)
-        if record is None:
-            reason = "the supervisor died while it ran"
-            await self._conclude(one, *self._measuring.cut_short(one, reason, self._standing))
-        else:  # it died after the verdict
-            await self._settle(record)
-
-    async def _experiment(self, queued: Pending) -> None:
-        await self._conclude(*await self._measuring.experiment(queued, self._standing))
-
-    async def _replicate(self, more: Wanted) -> None:
-        result = await self._measuring.replicate(more)
-        # One that was stopped is run again; one that could not be started is not tried for ever.
-        if result.outcome != Outcome.ABORTED or not self._measuring.stop.is_set():
-            record = Replicate(more.number, more.commit, time.time(), asdict(result))
-            await self._aftermath.record_replicate(record)
-            self.replicates.append(record)
-            self._standing = self._added_up()
-            self._journal.add(
-                "replicate",
-                number=more.number,
-                seed=more.seed,
-                val_bpb=result.val_bpb,
-                reason="" if usable(result) else one_line(result.reason or result.alarm),
-                taints=[one_line(taint) for taint in result.taints],
-                best=self.best,
-                sigma=None if self.noise is None else self.noise.sigma,
-            )
-        self._measuring.rest()
-        await self._persistence.carry_out(self._inflight.write)
-        clear_away(self._session, more.number)
-        self._on_change()
-
-    async def _conclude(self, one: Pending, runs: list[RunResult], judgement: Judgement) -> None:
-        usage = Usage()
-        if one.number != BASELINE:  # which no agent has asked for
-            usage = since_last_verdict(self.meter(), [record.usage for record in self.records])
-        record = judged(one, runs, judgement, self.incumbent, usage)
-        await self._aftermath.record(record)
-        self.records.append(record)
-        self._standing = self._added_up()
-        await self._settle(record)
-
-    async def _settle(self, record: Experiment) -> None:
-        await self._aftermath.settle(record, self.incumbent, self.records)
-        if self._inflight.running is None:
-            self._inflight.interrupted.popleft()
-        self._measuring.rest()
-        await self._persistence.carry_out(self._inflight.write)
-        # A stopped baseline that runs again is awaited.
-        if all(one.number != record.number for one in self._inflight.queue):
-            self._done[record.number].set()
-        self._on_change()
-
-    def _added_up(self) -> Standing:
-        return standing(self.records, self._spec.base, self.replicates, self._spec.rule)
-
-
-def _run_ids(record: Experiment) -> list[Any]:
-    return [run.get("run_id") for run in (*record.runs, record.result)]
+    def _metered(self) -> Usage:
+        return self.meter()

@@ -24,7 +24,7 @@ BRANCH = "autoresearch/nov23"
 
 @dataclass
 class FakeRun:
-    """A harness that answers with the RATE in the genome as val_bpb, when it is let go."""
+    """A harness that answers with the RATE in the genome, which may look at its SEED, as val_bpb, when it is let go."""
 
     go: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,7 +49,7 @@ class FakeRun:
         result = RunResult(request.run_id, request.commit, Outcome.OK, memory_gb=0.25, genome_sha256=digest)
         if abort.is_set():
             return replace(result, outcome=Outcome.ABORTED, reason="stopped")
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"SEED": request.seed}
         try:
             exec(genome, values)  # noqa: S102  # the test's own line
         except NameError as error:
@@ -107,7 +107,7 @@ class Bench:
 
     async def kill(self) -> None:
         """End the work as SIGKILL would: nothing is tidied up. The file system is all that stays."""
-        current = self.one._current
+        current = self.one._work._current
         for task in (*self.tasks, *([current] if current else [])):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
