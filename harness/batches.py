@@ -11,6 +11,7 @@ from harness.corpus import Corpus
 from harness.documents import TokenDocuments
 from harness.manifest import TRAIN, VAL
 from harness.packing import Row, packed_rows
+from harness.prefetch import CudaLane, prefetched
 
 
 def token_rows(documents: TokenDocuments, rows: int, row_len: int) -> Iterator[NDArray[np.uint16]]:
@@ -37,7 +38,7 @@ def training_batches(
     """Inputs and targets without end, the same for every caller, each (rows, sequence_len) int64 on `device`.
 
     `targets[i, j]` is the token that follows `inputs[i, j]`. Both are contiguous and the caller's to change. On a
-    CUDA device the copy is asynchronous, on the current stream.
+    CUDA device they are for the stream that is current when they are handed out; the next ones are under way by then.
 
     Raises:
         CorpusError: the corpus was opened without its training split.
@@ -52,14 +53,19 @@ def training_batches(
 def _tensors(
     blocks: Iterator[NDArray[np.uint16]], shape: tuple[int, int, int], device: torch.device
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    pinned = device.type == "cuda"
-    for block in blocks:
-        # A new buffer each time: torch lends a pinned one again only after the copy out of it has ended.
-        both = torch.empty(shape, dtype=torch.int64, pin_memory=pinned)
-        array = both.numpy()
+    def fill(both: torch.Tensor) -> None:
+        block, array = next(blocks), both.numpy()
         array[0] = block[:, :-1]
         array[1] = block[:, 1:]
-        inputs, targets = both.to(device, non_blocking=pinned)
+
+    if device.type == "cuda":
+        for inputs, targets in prefetched(fill, shape, CudaLane(device)):
+            yield inputs, targets
+        return
+    while True:
+        both = torch.empty(shape, dtype=torch.int64)
+        fill(both)
+        inputs, targets = both.to(device)
         yield inputs, targets
 
 
