@@ -5,13 +5,8 @@ one table here. Where a genome is refused something, it fails with that refusal;
 nothing had been, ends with a usable number, and so fails its test.
 """
 
-import argparse
-import inspect
 import os
 import signal
-import subprocess
-import sys
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +15,6 @@ from typing import Final
 import psutil
 import pytest
 
-from harness.corpus import prepare
 from harness.events import Heard
 from harness.examination import LATER_TOKENS, OTHER_ROWS, UNSTEADY
 from harness.noise import Noise
@@ -30,39 +24,17 @@ from harness.run_environment import RUN_ID_VARIABLE
 from harness.run_log import LIMIT
 from harness.server_link import ServerLink
 from harness.settings import EMBEDDED
-from harness.stdlib_text import Texts
 from harness.text import clean, one_line, tail
 from harness.verdict import Again, Judgement, Rival, Verdict, judge
 from sessions.wording import answer_block
-
-GENOMES: Final = Path(__file__).parent / "gauntlet"
+from tests.harness.gauntlet_server import GENOMES, SERVER
+from tests.harness.running import small_corpus
 
 # Lower than any honest genome here gets, and plausible: without its cheat each is discarded.
 INCUMBENT: Final = 1.0
 # What an honest one of these cannot reach.
 HONEST: Final = 1.2
 
-# A fork server as it is, but for its preset: few rows, of which each is asked twice, and a small disk. And its wall
-# clock: the deadline passes as soon as the genome says that it sleeps, by a file in its scratch, and prints.
-SERVER: Final = (
-    *(sys.executable, "-I", "-B", "-c"),
-    """
-import os, pathlib, sys, time
-from dataclasses import replace
-from harness import fork_server, settings
-
-small = replace(settings.EMBEDDED, eval_tokens=1 << 14, warmup_s=0.1, scratch_bytes=64 << 20)
-settings.PRESETS[small.name] = small
-clock = time.monotonic
-
-def monotonic():
-    scratch = pathlib.Path(os.environ["HOME"])
-    return clock() + 1e6 * (scratch.name == "scratch" and any(scratch.glob("**/asleep")))
-
-time.monotonic = monotonic
-fork_server.main(sys.argv[1:])
-""",
-)
 SECRET: Final = "sk-of-the-person"  # noqa: S105 - nobody's
 PLANTED: Final = "gauntlet-was-here"
 
@@ -156,15 +128,9 @@ TABLE: Final[Mapping[str, Ends]] = {
 }
 
 
-def small_text() -> Texts:
-    """Enough text for the tokenizer and the scored rows, made in a moment."""
-    paragraphs = [part for module in (argparse, subprocess, typing) for part in inspect.getsource(module).split("\n\n")]
-    return Texts(train=paragraphs, val=paragraphs)
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(tmp_path_factory.mktemp("gauntlet") / "corpus", EMBEDDED, lambda _line: None, source=small_text).path
+    return small_corpus(tmp_path_factory.mktemp("gauntlet"))
 
 
 @pytest.fixture(scope="module")
