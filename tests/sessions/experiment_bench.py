@@ -15,6 +15,7 @@ from harness.result import Outcome, RunProgress, RunRequest, RunResult
 from sessions.experiments import Experiments
 from sessions.journal import Journal
 from sessions.lab import create_repository, open_lab
+from sessions.protocol import Running
 from sessions.spec import SessionSpec
 from sessions.store import SessionDir
 
@@ -30,6 +31,8 @@ class FakeRun:
     started: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[RunRequest] = field(default_factory=list)
     change: Callable[[RunResult], RunResult] = lambda result: result
+    pause_at_seed: int | None = None
+    report: Callable[[], None] = lambda: None
 
     async def __call__(
         self, request: RunRequest, on_progress: Callable[[RunProgress], None], abort: asyncio.Event
@@ -39,14 +42,18 @@ class FakeRun:
         assert list(Path(request.scratch).iterdir()) == []
         (Path(request.scratch) / "weights.safetensors").write_bytes(b"w" * 1000)
         (Path(request.scratch).parent / "run.log").write_text("step 1\n")
-        on_progress(RunProgress(request.run_id, "training", 1.5, request.budget_s, 3))
+        self.report = lambda: on_progress(RunProgress(request.run_id, "training", 1.5, request.budget_s, 3))
+        self.report()
         self.started.set()
-        waits = [asyncio.ensure_future(one.wait()) for one in (self.go, abort)]
+        go = asyncio.Event() if request.seed == self.pause_at_seed else self.go
+        waits = [asyncio.ensure_future(one.wait()) for one in (go, abort)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for one in waits:
             one.cancel()
         digest = hashlib.sha256(genome.encode()).hexdigest()
-        result = RunResult(request.run_id, request.commit, Outcome.OK, memory_gb=0.25, genome_sha256=digest)
+        result = RunResult(
+            request.run_id, request.commit, Outcome.OK, memory_gb=0.25, genome_sha256=digest, seed=request.seed
+        )
         if abort.is_set():
             return replace(result, outcome=Outcome.ABORTED, reason="stopped")
         values: dict[str, Any] = {"SEED": request.seed}
@@ -60,10 +67,10 @@ class FakeRun:
 class Bench:
     """A session directory over a lab, and its experiments at work."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, genome: str = "RATE = 1.5\n") -> None:
         self.lab_path = tmp_path / "lab"
         self.lab_path.mkdir()
-        (self.lab_path / "train.py").write_text("RATE = 1.5\n")
+        (self.lab_path / "train.py").write_text(genome)
         (self.lab_path / "program.md").write_text("go on\n")
         create_repository(self.lab_path, "Start")
         self.lab = open_lab(self.lab_path)
@@ -78,8 +85,10 @@ class Bench:
         self.run.go.set()
         self.rests = 0
         self.rested = asyncio.Event()
+        self.stirred = asyncio.Event()
         self.disk_free = asyncio.Event()
         self.changes = 0
+        self.on_progress: Callable[[], None] | None = None
         self.tasks: list[asyncio.Task[None]] = []
         self.one = self.make()
 
@@ -87,11 +96,13 @@ class Bench:
         """A supervisor's view of the session, as after a start."""
         self.spec = replace(self.spec, **changed)
         journal = Journal(self.session.journal)
-        self.one = Experiments(self.session, self.spec, self.lab, journal, self._changed, self.run, self._rest)
+        places = (self.session, self.spec, self.lab, journal)
+        self.one = Experiments(*places, self._changed, self.run, self._rest, self.on_progress)
         return self.one
 
     def _changed(self) -> None:
         self.changes += 1
+        self.stirred.set()
         assert self.one.alert == " ".join(self.one.alert.split())
 
     async def _rest(self, _seconds: float) -> None:
@@ -113,6 +124,23 @@ class Bench:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self.tasks.clear()
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        while not reached():
+            self.stirred.clear()
+            await self.stirred.wait()
+
+    async def idle(self) -> None:
+        """Until nothing runs and nothing is wanted."""
+        work = self.one._work
+        await self._until(lambda: self.one.running is None and work._history.wanted() is None and not self.one.queued)
+
+    async def until_running(self, run: int = 1) -> Running:
+        """Until an experiment's or a replicate's run with this number is under way."""
+        await self._until(lambda: (one := self.one.running) is not None and one.steps > 0 and one.run == run)
+        running = self.one.running
+        assert running is not None
+        return running
 
     async def baseline(self) -> None:
         self.one.submit_baseline()
