@@ -6,6 +6,8 @@ import subprocess
 import typing
 from pathlib import Path
 
+import harness.child
+import harness.evaluate  # noqa: F401 - runs are forked from here, and need not import them again
 from harness.corpus import prepare
 from harness.result import RunRequest
 from harness.settings import EMBEDDED
@@ -56,12 +58,12 @@ def request_for(folder: Path, corpus: Path, text: str, budget_s: float = 0.2) ->
     genome = folder / "train.py"
     genome.write_text(text)
     return RunRequest(
-        f"run-{folder.name}",
-        "c0ffee",
-        str(genome),
-        str(folder / "scratch"),
-        str(corpus),
-        "embedded",
-        budget_s,
+        run_id=f"run-{folder.name}",
+        commit="c0ffee",
+        genome=str(genome),
+        scratch=str(folder / "scratch"),
+        corpus=str(corpus),
+        preset=EMBEDDED.name,
+        budget_s=budget_s,
         device="cpu",
     )

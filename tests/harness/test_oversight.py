@@ -1,4 +1,4 @@
-"""What a run uses is seen from outside: no clock that a genome can reach, and no way to write, gets round the bounds."""
+"""What a run uses is seen from outside: no clock that a genome can reach, and no way to write, gets round that."""
 
 import os
 import signal
@@ -34,6 +34,15 @@ def train(model, run):
     run._now = lambda: 0.0
     run._budget.charge = lambda now, warm=False: 0.0
     resource.getrusage = None
+"""
+
+FORGED = """
+    record = b'{"kind": "done", "spent_s": 0.2, "steps": 9, "tokens": 9, "gpu_memory_bytes": 0}\\n'
+    for fd in range(3, 20):
+        try:
+            os.write(fd, record)
+        except OSError:
+            pass
 """
 
 
@@ -82,9 +91,7 @@ def test_whatever_training_starts_is_charged(finish: Run, how: str) -> None:
 
 def test_a_record_that_says_done_stops_no_clock(finish: Run) -> None:
     """Who says that it is done and trains on is charged until the process ends."""
-    forged = '{"kind": "done", "spent_s": 0.2, "steps": 9, "tokens": 9, "gpu_memory_bytes": 0}'
-    say = f"    for fd in range(3, 20):\n        try:\n            os.write(fd, b'{forged}\\n')\n        except OSError:\n            pass\n"
-    result = finish(MODEL + BURN + STILL + say + "    burn(5)\n    os._exit(0)\n")
+    result = finish(MODEL + BURN + STILL + FORGED + "    burn(5)\n    os._exit(0)\n")
     assert result.outcome == Outcome.CRASH
     assert "CPU seconds" in result.reason
 
@@ -99,7 +106,7 @@ def test_an_honest_run_says_what_the_runner_sees(finish: Run) -> None:
 @pytest.mark.parametrize(
     "how",
     [
-        "    with open('big', 'wb') as big:\n        big.write(bytes(64 << 20))\n        big.flush()\n        signal.pause()\n",
+        "    with open('big', 'wb') as big:\n        big.write(bytes(64 << 20))\n    signal.pause()\n",
         "    for n in range(1 << 20):\n        os.mkdir(str(n))\n    signal.pause()\n",
         "    os.makedirs('/'.join(['x'] * 200))\n    signal.pause()\n",
     ],
@@ -122,7 +129,7 @@ def test_room_is_what_the_disk_gives_away(tmp_path: Path) -> None:
     assert 1 << 20 <= written_bytes(tmp_path, 1 << 40) < 2 << 20
     for n in range(2000):
         (tmp_path / str(n)).touch()
-    assert written_bytes(tmp_path, 1 << 40) > 3 << 20
+    assert written_bytes(tmp_path, 1 << 40) > (1 << 20) + 2000 * 1000
 
 
 def test_a_deleted_file_counts_while_it_is_open(tmp_path: Path) -> None:
