@@ -7,12 +7,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autoresearch_tui.cli import main, parser
+from harness.settings import RULE, Rule
 from sessions import store
+from sessions.begin import Plan
 from sessions.spec import SessionSpec
 
 VERBS = ("demo", "new", "ls", "attach", "nudge", "pause", "resume", "stop", "replay", "try", "prepare", "doctor")
@@ -64,7 +67,16 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(
     "words",
-    [["frobnicate"], ["new", "--budget", "0"], ["new", "--budget", "nan"], ["new", "--experiments", "-1"], ["nudge"]],
+    [
+        *(["frobnicate"], ["nudge"]),
+        *(["new", "--budget", "0"], ["new", "--budget", "nan"], ["new", "--experiments", "-1"]),
+        *(
+            ["new", "--sigmas", "0"],
+            ["new", "--sigmas", "nan"],
+            ["new", "--replicates", "0"],
+            ["new", "--retests", "-1"],
+        ),
+    ],
 )
 def test_bad_usage_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """What argparse refuses exits with 2 and says why on stderr."""
@@ -72,6 +84,36 @@ def test_bad_usage_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[
         main(words)
     assert end.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        ([], RULE),
+        (["--sigmas", "3", "--replicates", "5", "--retests", "0"], replace(RULE, k=3, replicates=5, most_runs=1)),
+    ],
+)
+def test_how_noise_is_weighed_is_asked_for(words: list[str], rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`new` begins a session with the rule that was asked for, and with ours where nothing was."""
+    plans: list[Plan] = []
+
+    def begin(plan: Plan, say: object) -> store.SessionDir:
+        plans.append(plan)
+        return dead_session()
+
+    monkeypatch.setattr("sessions.begin.begin", begin)
+    assert main(["new", "--lab", "/lab", "--json", *words, "--", "cat"]) == 0
+    assert [plan.rule for plan in plans] == [rule]
+
+
+def test_a_session_from_before_the_noise_was_weighed() -> None:
+    """A session.json that says nothing of noise gets the rule's own numbers."""
+    session = dead_session()
+    asked = json.loads(session.spec_file.read_text())
+    for name in ("k", "replicates", "most_runs", "top_up_every"):
+        del asked[name]
+    session.spec_file.write_text(json.dumps(asked))
+    assert session.spec().rule == RULE
 
 
 @pytest.mark.parametrize(

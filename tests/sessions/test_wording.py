@@ -102,6 +102,17 @@ def test_tokens_and_notes_are_told_where_there_are_any() -> None:
     assert _keys(wording.answer_block(_experiment(usage={"input": "many"}))) == _KEYS
 
 
+def test_evidence_is_told_where_there_is_any() -> None:
+    """Runs, sigma, confidence and flags have a key each where they say something; a single plain run has none."""
+    several = _experiment(runs=[{}, {}], sigma=0.00214, confidence=0.99321, flags=["run 1 of 2: contended", "a\nb: c"])
+    block = wording.answer_block(several)
+    assert _keys(block) == [*_KEYS, "runs", "sigma", "confidence", "flags"]
+    for line in ("runs:             2", "sigma:            0.002140", "confidence:       0.993"):
+        assert f"\n{line}\n" in block
+    assert block.endswith("flags:            run 1 of 2: contended; a b: c")
+    assert _keys(wording.answer_block(_experiment(runs=[{}]))) == _KEYS
+
+
 def test_a_log_is_shown_only_where_there_is_no_number() -> None:
     """The end of the run's log helps with a crash and is left out otherwise."""
     assert "Traceback" in wording.answer_block(_experiment(**_CRASH), ["Traceback"])
@@ -207,6 +218,25 @@ def test_a_nudge_says_where_things_stand() -> None:
     assert "Nothing has been kept yet." in prompt("nudge", _OURS, _context())
     first = prompt("nudge", _OURS, _context(_baseline()))
     assert first.startswith("The best is 1.600000, the baseline's. Go on with experiment 1:")
+
+
+def test_how_a_change_is_kept_is_told() -> None:
+    """The brief says what is kept where the noise is measured; a nudge says the noise once it is known."""
+    assert "about 2 standard errors); one in doubt is run again with other seeds, up to 3 runs" in prompt(
+        "brief", _OURS, _context()
+    )
+    assert "run again" not in prompt("brief", _OURS, Context(replace(_SPEC, most_runs=1), _COMMAND))
+    assert "standard errors" not in prompt("brief", _OURS, Context(replace(_SPEC, replicates=1), _COMMAND))
+    assert "The noise between runs is sigma 0.0021;" in prompt("nudge", _OURS, _context(_baseline(), sigma=0.00214))
+    assert "sigma" not in prompt("nudge", _OURS, _context(_baseline()))
+
+
+def test_a_fate_that_the_number_does_not_explain() -> None:
+    """A lower number that was discarded and a higher one that was kept say why."""
+    luck = _experiment(verdict="discard", delta=-0.001)
+    assert "(-0.001000), discarded: within the noise." in prompt("result", _OURS, _context(_baseline(), luck))
+    shorter = _experiment(delta=0.001)
+    assert "(+0.001000), kept: simpler." in prompt("result", _OURS, _context(_baseline(), shorter))
 
 
 def test_a_crash_is_told_with_its_reason() -> None:
