@@ -61,13 +61,14 @@ class AgentSession:
         )
 
     def begin(self, agent: str, *words: str) -> None:
-        """Start the session: experiments of one second of training.
+        """Start the session: experiments of one second of training, a run each, whose noise nobody measures.
 
         Raises:
             AssertionError: it did not start.
         """
         lab = str(self.home / "lab")
-        begun = self.verb("new", "--agent", agent, "--lab", lab, "--tag", TAG, "--budget", "1", "--detach", *words)
+        short = ("--budget", "1", "--replicates", "1")
+        begun = self.verb("new", "--agent", agent, "--lab", lab, "--tag", TAG, *short, "--detach", *words)
         assert begun.returncode == 0, begun.stderr
 
     def status(self) -> Facts:
