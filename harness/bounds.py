@@ -57,4 +57,4 @@ def overfull(written: int, preset: Preset) -> str:
     """Why a run must end that has written so many bytes; empty if it may go on."""
     if written <= preset.scratch_bytes:
         return ""
-    return f"the run wrote more than {preset.scratch_bytes / 2**30:.1f} GiB into its scratch directory"
+    return f"the run wrote more than {preset.scratch_bytes / 2**30:.1f} GiB into a directory of its own"

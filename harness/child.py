@@ -35,6 +35,7 @@ class TrainRequest:
         genome: absolute path of the file to run, which hashes to `genome_sha256`.
         weights: absolute path to save the weights at.
         corpus: absolute path of the prepared corpus; only its training split is opened.
+        compiled: absolute path of a directory that compilers may write to; empty: none.
         device: "cpu", "cuda" or "auto".
         budget_s: seconds to train for.
     """
@@ -47,6 +48,7 @@ class TrainRequest:
     seed: int
     budget_s: float
     preset: Preset
+    compiled: str = ""
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "TrainRequest":
@@ -60,8 +62,8 @@ def enter_sandbox(request: TrainRequest) -> Enforced:
     The corpus is mapped already, and so needs no path to it.
     """
     gpu = request.device != "cpu" and gpu_at_hand()
-    scratch = Path(request.weights).parent
-    return confine(Confinement(writable=(scratch,), readable=(Path(request.genome),), gpu=gpu))
+    writable = (Path(request.weights).parent, *([Path(request.compiled)] if request.compiled else []))
+    return confine(Confinement(writable=writable, readable=(Path(request.genome),), gpu=gpu))
 
 
 def train(request: TrainRequest, corpus: Corpus, device: torch.device, channel: Channel) -> None:

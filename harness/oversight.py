@@ -4,7 +4,7 @@ It reads the kernel's own counts and asks `harness.bounds`; it ends nothing itse
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +25,9 @@ class ExceededError(Exception):
 class ScratchOversight:
     """What a run has written."""
 
-    def __init__(self, scratch: Path, preset: Preset) -> None:
-        self._scratch = scratch
+    def __init__(self, places: Sequence[Path], preset: Preset) -> None:
+        """`places` are the directories that it may write to."""
+        self._places = places
         self._preset = preset
         self._due = 0.0
 
@@ -40,7 +41,9 @@ class ScratchOversight:
         if began < self._due:
             return
         try:
-            reason = overfull(written_bytes(self._scratch, self._preset.scratch_bytes, holders), self._preset)
+            most = self._preset.scratch_bytes
+            written = max(written_bytes(place, most, holders) for place in self._places)
+            reason = overfull(written, self._preset)
         except TooDeepError:
             reason = "the run nested directories deeper than they can be looked through"
         ended = time.monotonic()
@@ -58,6 +61,11 @@ class TrainingOversight:
         self._preset = preset
         self._began = time.monotonic()
         self._tree = TreeCpu(spare)
+
+    @property
+    def began(self) -> float:
+        """When it was begun, on `time.monotonic`."""
+        return self._began
 
     @property
     def wall_s(self) -> float:

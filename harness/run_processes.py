@@ -1,15 +1,17 @@
 """The processes of a run: how they are started, and all ended.
 
 The trainer (`harness.child`) and the scorer (`harness.evaluate`), below which is the model's process
-(`harness.model_host`). What they say is not read here.
+(`harness.model_host`); and the witness (`harness.machine`). What they say is not read here.
 """
 
 import contextlib
 import importlib
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from harness.child_process import ChildProcess
@@ -17,6 +19,7 @@ from harness.process_tree import adopting_orphans, children, end_descendants
 from harness.run_environment import run_environment
 from harness.run_log import RunLog
 from harness.watch import Talk, Watch
+from harness.witness import Witness
 
 
 class RunProcesses:
@@ -31,9 +34,22 @@ class RunProcesses:
         self._spared = children()
         stack.callback(end_descendants, self._spared)
 
-    def start_trainer(self) -> Talk:
-        """Start the trainer, which waits for its request."""
-        return self._talk("harness.child", "trainer")
+    def start_witness(self, budget_s: float) -> Witness:
+        """Start what watches the machine, and hear it."""
+        witness = Witness(budget_s, run_environment(os.environ, self._run_id, str(self._scratch)))
+        self._stack.callback(witness.close)
+        self._spared |= {witness.child.pid}
+        self.watch.hear(witness.fd, witness.hear)
+        return witness
+
+    def end_witness(self, witness: Witness) -> None:
+        """Hear it no more, and end it."""
+        self.watch.unhear(witness.fd)
+        witness.child.kill()
+
+    def start_trainer(self, more: Mapping[str, str]) -> Talk:
+        """Start the trainer, with some variables more than the others have; it waits for its request."""
+        return self._talk("harness.child", "trainer", more)
 
     def start_scorer(self) -> Talk:
         """Start the scorer, which forks the model's process; the runner talks to the scorer alone."""
@@ -50,7 +66,7 @@ class RunProcesses:
         trainer.child.kill()
         end_descendants(self._spared)
 
-    def _talk(self, module: str, name: str) -> Talk:
+    def _talk(self, module: str, name: str, more: Mapping[str, str] = MappingProxyType({})) -> Talk:
         """Run a module's `main` in a child, and talk to it over a pair of pipes."""
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             their_read, write = os.pipe()
@@ -59,7 +75,7 @@ class RunProcesses:
             read, their_write = os.pipe()
             theirs.callback(os.close, their_write)
             ours.callback(os.close, read)
-            environment = run_environment(os.environ, self._run_id, str(self._scratch))
+            environment = {**run_environment(os.environ, self._run_id, str(self._scratch)), **more}
             child = ChildProcess(
                 partial(_enter, module, their_read, their_write),
                 name,
@@ -79,16 +95,13 @@ def _enter(module: str, read_fd: int, write_fd: int) -> None:
 
 
 @contextlib.contextmanager
-def run_processes(
-    run_id: str, scratch: Path, log_path: Path, deadline: float, stop_fd: int | None
-) -> Iterator[RunProcesses]:
+def run_processes(run_id: str, scratch: Path, log_path: Path, stop_fd: int | None) -> Iterator[RunProcesses]:
     """What is needed to start a run's processes; at the end all of them are dead, and the log is whole.
 
     Args:
         run_id: marks them in their environment.
         scratch: the directory that they may write to.
         log_path: where what they print goes.
-        deadline: on `time.monotonic`.
         stop_fd: readable when the run must be aborted.
 
     Raises:
@@ -98,7 +111,7 @@ def run_processes(
         log = RunLog(log_path)
         stack.callback(log.close)
         log_read, log_write = _pipe(stack)
-        watch = Watch(log, log_read, deadline, stop_fd)
+        watch = Watch(log, log_read, math.inf, stop_fd)
         stack.callback(watch.close)
         stack.callback(watch.drain)
         stack.enter_context(adopting_orphans())

@@ -8,31 +8,40 @@ The process that calls `run` must have nothing else going on in other threads: e
 meantime is taken to be the run's, and ended.
 """
 
+import contextlib
 import math
-import platform
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from harness import __version__
 from harness.child_process import describe_end
-from harness.genome_file import lines_of, sha256_of
+from harness.compile_cache import open_cache
+from harness.findings import Findings
+from harness.lease import lease
 from harness.oversight import ExceededError, ScratchOversight, TrainingOversight
 from harness.pipes import Message
 from harness.process_tree import descendants
-from harness.result import Outcome, Phase, RecordError, RunProgress, RunRequest, RunResult
+from harness.readable_paths import gpu_at_hand
+from harness.result import Outcome, Phase, RunProgress, RunRequest, RunResult
 from harness.run_processes import RunProcesses, run_processes
-from harness.sandbox import Enforced, in_common
 from harness.settings import PRESETS, ClockKind, Preset
+from harness.taint import taints
 from harness.text import one_line
+from harness.visible_gpu import first_visible, lease_name
 from harness.watch import DeadlineError, StoppedError, Talk
+
+if TYPE_CHECKING:
+    from harness.witness import Witness
 
 WEIGHTS_FILE: Final = "weights.safetensors"
 
 _PROGRESS_EVERY_S: Final = 0.2
+# Opening a cold GPU takes the driver a while; without its word a lease is by the GPU's number.
+_FIRST_SAMPLE_S: Final = 10.0
 
 OnRecord = Callable[[RunProgress], None]
 
@@ -74,13 +83,12 @@ class _Run:
         self._genome = Path(request.genome)
         self._scratch = Path(request.scratch)
         self._log = self._scratch.parent / "run.log"
-        self._genome_sha256 = ""
+        self._found = Findings(request)
         self._reported_at = -math.inf
-        self._known: dict[str, Any] = {}  # fields of the result, from the scorer and the trainer
-        self._enforced: list[Enforced] = []  # by each process that runs the genome, said before it does
-        self._gpu_bytes = 0.0
-        self._resident_kib = 0
         self._training: TrainingOversight | None = None
+        self._witness: Witness | None = None
+        at_hand = request.device != "cpu" and gpu_at_hand()
+        self._gpu = first_visible(os.environ.get("CUDA_VISIBLE_DEVICES")) if at_hand else ""
 
     def go(self, stop_fd: int | None, weights: Path | None) -> RunResult:
         """Everything, from the checks to the record."""
@@ -89,12 +97,15 @@ class _Run:
         try:
             preset = self._checked_preset()
             self._read_genome()
-            self._known |= {"settings": asdict(preset), "budget_s": self._request.budget_s}
+            self._found.settings(preset)
             allowed_s = preset.wall_factor * self._request.budget_s + preset.wall_grace_s
-            deadline = self._started + allowed_s
-            with run_processes(self._request.run_id, self._scratch, self._log, deadline, stop_fd) as processes:
-                self._look_after(processes, ScratchOversight(self._scratch, preset))
-                self._steps(processes, preset, weights)
+            with run_processes(self._request.run_id, self._scratch, self._log, stop_fd) as processes:
+                if weights is None:
+                    self._witness = processes.start_witness(self._request.budget_s)
+                with self._turn(processes, stop_fd):
+                    self._started = time.monotonic()
+                    processes.watch.deadline = self._started + allowed_s
+                    self._steps(processes, preset, weights)
         except _EndedError as end:
             outcome, reason = end.outcome, one_line(end.reason)
         except ExceededError as excess:
@@ -105,7 +116,7 @@ class _Run:
             outcome, reason = Outcome.ABORTED, "stopped from outside"
         except OSError as error:  # the machine's doing: a full disk, no more processes
             outcome, reason = Outcome.ABORTED, one_line(f"the harness could not run it: {error}")
-        return self._result(outcome, reason)
+        return self._found.result(outcome, reason, time.monotonic() - self._started, self._log)
 
     def _checked_preset(self) -> Preset:
         request = self._request
@@ -124,8 +135,22 @@ class _Run:
             source = self._genome.read_bytes()
         except OSError as error:
             raise _EndedError(Outcome.CRASH, f"{self._genome.name} cannot be read: {error.strerror}") from None
-        self._genome_sha256 = sha256_of(source)
-        self._known["genome_lines"] = lines_of(source)
+        self._found.genome(source)
+
+    @contextlib.contextmanager
+    def _turn(self, processes: RunProcesses, stop_fd: int | None) -> Iterator[None]:
+        """Have the GPU to itself while this lasts, if it will use one; waits for its turn."""
+        request = self._request
+        if self._gpu and self._witness is not None:
+            samples = self._witness.samples
+            processes.watch.until(lambda: bool(samples), _FIRST_SAMPLE_S)
+            if request.leases:
+                name = lease_name(samples[-1].gpus if samples else [], self._gpu)
+                told = partial(self._report, Phase.WAITING)
+                with lease(Path(request.leases), name, request.run_id, stop_fd, on_wait=lambda _line: told()):
+                    yield
+                return
+        yield
 
     def _look_after(self, processes: RunProcesses, scratch: ScratchOversight) -> None:
         """Have the run looked after while it is waited for."""
@@ -141,26 +166,30 @@ class _Run:
         """Train unless there are weights, then score; raises how the run ended if not with a score."""
         request = self._request
         self._report(Phase.STARTING)
+        compiled = Path(request.compiled) if self._gpu and request.compiled and weights is None else None
+        caches = open_cache(compiled, preset.scratch_bytes) if compiled else {}
+        self._look_after(processes, ScratchOversight((self._scratch, *([compiled] if compiled else [])), preset))
         scorer = processes.start_scorer()
         scorer.send({"corpus": request.corpus, "preset": asdict(preset)})
-        trainer = processes.start_trainer() if weights is None else None
+        trainer = processes.start_trainer(caches) if weights is None else None
         if trainer is not None:
             trainer.send(
                 {
                     "genome": request.genome,
-                    "genome_sha256": self._genome_sha256,
+                    "genome_sha256": self._found.genome_sha256,
                     "weights": str(self._scratch / WEIGHTS_FILE),
                     "corpus": request.corpus,
                     "device": request.device,
                     "seed": request.seed,
                     "budget_s": request.budget_s,
                     "preset": asdict(preset),
+                    "compiled": str(compiled or ""),
                 }
             )
-        self._known["corpus"] = str(self._when_ready(processes, scorer).get("corpus", ""))
+        self._found.corpus(self._when_ready(processes, scorer))
         if trainer is not None:
             ready = self._when_ready(processes, trainer)
-            self._learn_enforced(ready)
+            self._found.confined(ready)
             clock: ClockKind = "wall" if ready.get("clock") == "wall" else "cpu"
             self._training = TrainingOversight(clock, request.budget_s, preset, processes.spared)
             self._train(processes, trainer, self._training)
@@ -185,11 +214,11 @@ class _Run:
             for message in processes.watch.messages(trainer):
                 match message.get("kind"):
                     case "progress":
-                        self._learn(message)
+                        self._found.trainer(message)
                         self._report(Phase.TRAINING, often=True)
                     case "done":
                         done = True
-                        self._learn(message)
+                        self._found.trainer(message)
                     case "crash":
                         crash = str(message.get("reason"))
                     case "fault":
@@ -198,23 +227,27 @@ class _Run:
             self._training = None
             wall_s = oversight.wall_s
             processes.end_trainer(trainer)
-            outside_s = wall_s if oversight.clock == "wall" else oversight.cpu_s()
-            self._known |= {"outside_s": outside_s, "clock": oversight.clock}
-            if usage := trainer.child.usage:
-                self._resident_kib = usage.ru_maxrss
+            cpu_s = oversight.cpu_s()
+            outside_s = wall_s if oversight.clock == "wall" else cpu_s
+            self._found.outside(oversight.clock, outside_s, trainer.child.usage)
+            if self._witness is not None:
+                processes.end_witness(self._witness)
+                gpu = self._gpu if oversight.clock == "wall" else ""
+                seen = self._witness.report(started=self._started, began=oversight.began, gpu=gpu)
+                self._found.machine(seen, taints(seen, clock=oversight.clock, wall_s=wall_s, cpu_s=cpu_s))
         if crash:
             raise _EndedError(Outcome.CRASH, crash)
         if not done or trainer.child.exit_code != 0:
             end = describe_end(trainer.child.exit_code)
             raise _EndedError(Outcome.CRASH, f"{self._genome.name} ended its process before it was done ({end})")
-        oversight.compare(outside_s, self._known["training_s"])
+        oversight.compare(outside_s, self._found.training_s)
 
     def _score(self, processes: RunProcesses, scorer: Talk, weights: Path) -> None:
         self._report(Phase.EVALUATING)
         scorer.send(
             {
                 "genome": self._request.genome,
-                "genome_sha256": self._genome_sha256,
+                "genome_sha256": self._found.genome_sha256,
                 "weights": str(weights),
                 "device": self._request.device,
                 "seed": self._request.seed,
@@ -227,31 +260,11 @@ class _Run:
             if message.get("kind") == "rejected":
                 raise _EndedError(Outcome.REJECTED, str(message.get("reason")))
             if message.get("kind") == "score":
-                self._learn_enforced(message)
-                self._known["val_bpb"] = float(message["val_bpb"])
-                self._known["params"] = int(message["params"])
-                self._known["probes"] = int(message["probes"])
-                self._known["compressed_bpb"] = float(message["compressed_bpb"])
-                self._known["alarm"] = str(message["alarm"])
+                self._found.score(message)
                 return
         scorer.child.reap()
         end = describe_end(scorer.child.exit_code)
         raise _EndedError(Outcome.ABORTED, f"the scorer failed ({end}); {self._log} says why")
-
-    def _learn_enforced(self, message: Message) -> None:
-        """Note what a process, or several, were confined to."""
-        try:
-            self._enforced.append(Enforced.from_json(str(message.get("sandbox"))))
-        except RecordError:
-            self._enforced.append(Enforced(missing={"anything": "it was not said"}))
-
-    def _learn(self, message: Message) -> None:
-        """Note what the trainer says of itself. The genome lives there: forms are checked and text is cleaned."""
-        self._known["training_s"] = _number(message.get("spent_s"))
-        for name in ("steps", "tokens"):
-            self._known[name] = int(_number(message.get(name)))
-        self._known["device"] = one_line(str(message.get("device", "")), 100)
-        self._gpu_bytes = _number(message.get("gpu_memory_bytes"))
 
     def _report(self, phase: Phase, often: bool = False) -> None:
         now = time.monotonic()
@@ -259,29 +272,5 @@ class _Run:
             return
         # The first news of a phase must not be swallowed because the phase has just begun.
         self._reported_at = now if often else -math.inf
-        spent, steps = self._known.get("training_s", 0.0), self._known.get("steps", 0)
-        self._on_record(RunProgress(self._request.run_id, phase, spent, self._request.budget_s, steps))
-
-    def _result(self, outcome: Outcome, reason: str) -> RunResult:
-        return RunResult(
-            run_id=self._request.run_id,
-            commit=self._request.commit,
-            outcome=outcome,
-            reason=reason,
-            memory_gb=self._gpu_bytes / 2**30 or self._resident_kib / 2**20,  # Linux counts the latter in KiB
-            total_s=time.monotonic() - self._started,
-            preset=self._request.preset,
-            seed=self._request.seed,
-            genome_sha256=self._genome_sha256,
-            sandbox=in_common(self._enforced).describe(),
-            log=str(self._log),
-            versions={"harness": __version__, "torch": version("torch"), "python": platform.python_version()},
-            **self._known,
-        )
-
-
-def _number(value: object) -> float:
-    """A finite number that is not negative, whatever came."""
-    if isinstance(value, int | float) and abs(value) < 1e18:  # false for NaN, too
-        return max(0.0, float(value))
-    return 0.0
+        found, request = self._found, self._request
+        self._on_record(RunProgress(request.run_id, phase, found.training_s, request.budget_s, found.steps))

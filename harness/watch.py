@@ -48,6 +48,7 @@ class Watch:
     """Waits, while it moves what the run prints into its log.
 
     Attributes:
+        deadline: on `time.monotonic`.
         look: called a few times a second while it waits; what it raises ends the waiting.
     """
 
@@ -55,11 +56,12 @@ class Watch:
         """Watch a log pipe's reading end, a deadline on `time.monotonic`, and a descriptor that is readable on stop."""
         self._log = log
         self._log_fd = log_fd
-        self._deadline = deadline
+        self.deadline = deadline
         self._selector = selectors.DefaultSelector()
         self._stop_fd = stop_fd
         self.look: Callable[[], None] = lambda: None
         self._look_at = 0.0
+        self._hearers: dict[int, Callable[[bytes], None]] = {}
         os.set_blocking(log_fd, False)
         self._selector.register(log_fd, selectors.EVENT_READ)
         if stop_fd is not None:
@@ -93,6 +95,25 @@ class Watch:
                 with contextlib.suppress(KeyError):
                     self._selector.unregister(fd)
 
+    def hear(self, fd: int, hearer: Callable[[bytes], None]) -> None:
+        """While this waits, hand what comes over a pipe to somebody."""
+        os.set_blocking(fd, False)
+        self._hearers[fd] = hearer
+        self._selector.register(fd, selectors.EVENT_READ)
+
+    def unhear(self, fd: int) -> None:
+        """Take what has come over the pipe, and listen to it no more."""
+        if (hearer := self._hearers.pop(fd, None)) is not None:
+            self._selector.unregister(fd)
+            if data := _read(fd):
+                hearer(data)
+
+    def until(self, happened: Callable[[], bool], patience_s: float) -> None:
+        """Wait until something has happened, or no longer than that; raises as `messages`."""
+        end = time.monotonic() + patience_s
+        while not happened() and time.monotonic() < end:
+            self._wait()
+
     def drain(self) -> None:
         """Move what is left in the log pipe; its writers are dead."""
         for _ in range(_DRAIN_READS):
@@ -105,10 +126,15 @@ class Watch:
         self._selector.close()
 
     def _wait(self) -> set[int]:
-        until = min(self._deadline, self._look_at)
+        until = min(self.deadline, self._look_at)
         ready = {key.fd for key, _ in self._selector.select(max(0.0, until - time.monotonic()))}
         if self._log_fd in ready and (data := _read(self._log_fd)):
             self._log.write(data)
+        for fd in ready & self._hearers.keys():
+            if data := _read(fd):
+                self._hearers[fd](data)
+            elif data == b"":
+                self.unhear(fd)
         if self._stop_fd in ready:
             raise StoppedError
         self._check()
@@ -116,7 +142,7 @@ class Watch:
 
     def _check(self) -> None:
         now = time.monotonic()
-        if now >= self._deadline:
+        if now >= self.deadline:
             raise DeadlineError
         if now >= self._look_at:
             self.look()
