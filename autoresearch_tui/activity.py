@@ -10,7 +10,9 @@ from typing import Final
 from autoresearch_tui.changes import Link
 from autoresearch_tui.format import countdown, duration, progress
 from autoresearch_tui.lines import Line, Tone, line
+from autoresearch_tui.run_words import subject, which_run, why_again
 from autoresearch_tui.state import SessionView
+from harness.result import Phase as RunPhase
 from harness.text import one_line
 from sessions.protocol import Running, Status
 from sessions.states import AgentState, Phase
@@ -33,17 +35,19 @@ _LATER: Final = "next try later"
 
 @dataclass(frozen=True)
 class Activity:
-    """A glyph, words and a tone; `detail` is what may be left out where there is little room."""
+    """A glyph, words and a tone; `detail` is what may be left out where there is little room, `why` before that."""
 
     glyph: str
     words: str
     tone: Tone
     detail: str = ""
+    why: str = ""
 
-    def as_line(self, *, detail: bool = True) -> Line:
+    def as_line(self, *, detail: bool = True, why: bool = False) -> Line:
         """The activity as a styled line: "● training #5, 3.2/20 s"."""
         more = f", {self.detail}" if detail and self.detail else ""
-        return line((f"{self.glyph} {self.words}", self.tone), more)
+        reason = f": {self.why}" if more and why and self.why else ""
+        return line((f"{self.glyph} {self.words}", self.tone), more, (reason, "quiet"))
 
 
 def activity(view: SessionView, now: float) -> Activity:
@@ -74,7 +78,11 @@ def activity(view: SessionView, now: float) -> Activity:
     if status.wheel:
         return Activity("▸", "someone has the wheel", "warn", run_words(running) if running else "")
     if running is not None:
-        return Activity("●", f"{running.phase} #{running.number}", "busy", _progress(running))
+        waits = running.phase == RunPhase.WAITING
+        detail = ", ".join(filter(None, (_progress(running), which_run(running))))
+        return Activity(
+            "◌" if waits else "●", subject(running), "warn" if waits else "busy", detail, why_again(running)
+        )
     return _agent(status, now)
 
 
@@ -114,8 +122,8 @@ def _progress(running: Running) -> str:
 
 
 def run_words(running: Running) -> str:
-    """An experiment in progress: "training #13 3:12/5:00"."""
-    return " ".join(filter(None, (f"{running.phase} #{running.number}", _progress(running))))
+    """A run in progress: "training #13 3:12/5:00"."""
+    return " ".join(filter(None, (subject(running), _progress(running), which_run(running))))
 
 
 def _said(word: str, tone: Tone, status: Status | None) -> tuple[str, Tone, str]:

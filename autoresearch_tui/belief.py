@@ -33,7 +33,7 @@ def sure(one: Experiment) -> str:
     if one.confidence is None or one.delta is None:
         return MISSING
     share = one.confidence * 100
-    return ">99 %" if share >= 99.5 else "<1 %" if share < 0.5 else f"{share:.0f} %"
+    return ">99 %" if share > 99 else "<1 %" if share < 1 else f"{share:.0f} %"
 
 
 def runs(one: Experiment) -> str:

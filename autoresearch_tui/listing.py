@@ -1,6 +1,7 @@
 """Sessions as lines of plain text, for `ls` and the verbs that steer. Pure."""
 
 from autoresearch_tui.format import countdown, time_of_day
+from autoresearch_tui.run_words import subject, which_run
 from sessions.overview import Overview
 from sessions.protocol import Status
 from sessions.states import AgentState, Phase
@@ -55,7 +56,8 @@ def _doing(phase: str, status: Status, now: float | None) -> str:
         return "–"
     running = status.run_in_progress()
     if running is not None:
-        return f"{running.phase} #{running.number}, {running.spent_s:.0f} of {running.budget_s:.0f} s"
+        clock = f"{running.spent_s:.0f} of {running.budget_s:.0f} s"
+        return ", ".join(filter(None, (subject(running), clock, which_run(running))))
     if status.state == AgentState.LIMITED and status.resets_at is not None:
         if now is None:
             return f"limited until {time_of_day(status.resets_at)}"

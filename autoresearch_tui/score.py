@@ -10,13 +10,17 @@ from harness.verdict import Verdict
 
 @dataclass(frozen=True)
 class Score:
-    """How far a session got. val_bpb in bits per byte; `kept` and `total` leave the baseline and aborted runs out."""
+    """How far a session got. val_bpb in bits per byte; `kept` and `total` leave the baseline and aborted runs out.
+
+    `sigma` is the run-to-run standard deviation of val_bpb; None: not known.
+    """
 
     best: float | None
     best_number: int | None
     baseline: float | None
     kept: int
     total: int
+    sigma: float | None = None
 
     @property
     def gain(self) -> float | None:
@@ -28,7 +32,7 @@ def score(view: SessionView) -> Score:
     """From the status of a living supervisor, else from the ledger."""
     status = view.status
     if status is not None and view.link is Link.LIVE:
-        return Score(status.best, status.best_number, status.baseline, status.kept, status.total)
+        return Score(status.best, status.best_number, status.baseline, status.kept, status.total, status.sigma)
     kept = [one for one in view.experiments if one.verdict == Verdict.KEEP and one.val_bpb is not None]
     judged = [one for one in view.experiments if one.number > 0 and one.verdict != Verdict.ABORTED]
     return Score(
@@ -37,6 +41,7 @@ def score(view: SessionView) -> Score:
         baseline=kept[0].val_bpb if kept else None,
         kept=sum(1 for one in kept if one.number > 0),
         total=len(judged),
+        sigma=next((one.sigma for one in reversed(view.experiments) if one.sigma is not None), None),
     )
 
 

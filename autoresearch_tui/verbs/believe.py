@@ -67,8 +67,21 @@ def _sigmas(one: argparse.ArgumentParser, what: str) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from harness.verify import STATUS
+
+    try:
+        return _verified(arguments)
+    except (ClearError, OSError) as error:  # no number was compared: that is not a number that does not hold
+        if arguments.json:
+            print(json.dumps({"answer": Answer.UNKNOWN, "reason": str(error)}))
+        else:
+            print(f"autoresearch-tui: {error}", file=sys.stderr)
+        return STATUS[Answer.UNKNOWN]
+
+
+def _verified(arguments: argparse.Namespace) -> int:
     from harness.verify import STATUS, summary
-    from sessions.rerun import sharing
+    from sessions.rerun import StoppedError, sharing
     from sessions.verification import Wish, verify
 
     *name, number = arguments.words
@@ -77,27 +90,22 @@ def _verify(arguments: argparse.Namespace) -> int:
     session = find_session(name[0] if name else None)
     wish = Wish(int(number), arguments.runs, arguments.sigmas, arguments.device, arguments.other_device)
     teller = _Teller(quiet=arguments.json)
+    if note := sharing(session, session.spec().device):
+        teller.note(note)
 
     def on_step(step: Again, progress: RunProgress | None) -> None:
         teller.say(f"seed {step.seed}, {step.why}", progress)
 
-    if note := sharing(session, session.spec().device):
-        teller.note(note)
     try:
-        claim, finding = _until_stopped(
-            lambda run, abort: verify(session, wish, run, on_step, abort),
-        )
-    except ClearError as error:
-        if arguments.json:
-            print(json.dumps({"session": session.id, "answer": Answer.UNKNOWN, "reason": str(error)}))
-        else:
-            print(f"autoresearch-tui: {error}", file=sys.stderr)
-        return STATUS[Answer.UNKNOWN]
+        claim, finding = _until_stopped(lambda run, abort: verify(session, wish, run, on_step, abort))
+    except StoppedError:
+        return _STOPPED
     finally:
         teller.end()
     if arguments.json:
-        told = {"session": session.id, "experiment": claim.number, "commit": claim.commit, **asdict(finding)}
-        print(json.dumps(told))
+        print(
+            json.dumps({"session": session.id, "experiment": claim.number, "commit": claim.commit, **asdict(finding)})
+        )
     else:
         print(summary(claim, finding))
     return STATUS[Answer(finding.answer)]

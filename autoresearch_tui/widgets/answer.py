@@ -79,7 +79,9 @@ def answer_line(view: SessionView, now: float, cells: int) -> Line:
         else line(("no number yet", "quiet"))
     )
     kept = f"{points.kept} kept of {points.total}" if cells >= 100 else f"{points.kept}/{points.total}"
-    parts: list[Line] = [head, doing.as_line(detail=True), best, line(kept)]
+    parts: list[Line] = [head, doing.as_line(detail=True, why=wide), best, line(kept)]
+    if points.sigma is not None and cells >= 100:  # below that the next line has it
+        parts.append(line(("σ ", "quiet"), bpb(points.sigma)))
     speed = per_hour(view)
     if speed is not None:
         parts.append(line(rate(speed)))
@@ -124,11 +126,15 @@ def _recording(view: SessionView) -> Line:
 
 
 def spark_line(state: WindowState, view: SessionView, cells: int) -> Line:
-    """The best so far as blocks on the left, the machine on the right."""
+    """The best so far as blocks and the noise on the left, the machine on the right."""
     best = running_best(one.val_bpb for one in view.experiments if one.val_bpb is not None)
     machine = machine_line(state.machine, state.machine_problem, cells // 2)
     if not best:
         return spread(line((" val_bpb: no number yet", "quiet")), line(*machine, " "), cells)
-    ends = f" {bpb(best[0])} → {bpb(best[-1])}" if len(best) > 1 else f" {bpb(best[0])}"
+    sigma = score(view).sigma
+    if sigma is not None:  # what it began with follows from the gain, one line above
+        ends = f" {bpb(best[-1])} σ {bpb(sigma)}"
+    else:
+        ends = f" {bpb(best[0])} → {bpb(best[-1])}" if len(best) > 1 else f" {bpb(best[0])}"
     blocks = sparkline(best, max(4, cells // 2 - len(ends) - 12))
     return spread(line((" val_bpb ", "quiet"), (blocks, "accent"), ends), line(*machine, " "), cells)

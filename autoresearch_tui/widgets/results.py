@@ -1,15 +1,17 @@
 """The results table: one row an experiment, the newest first, and the reason for the verdict under the cursor."""
 
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from autoresearch_tui.belief import doubts, is_alarming, mark, runs, sure
 from autoresearch_tui.changes import Link
 from autoresearch_tui.format import MISSING, bpb, delta
 from autoresearch_tui.lines import Align, Line, Span, Tone, line, row
+from autoresearch_tui.run_words import which_run
 from autoresearch_tui.state import SessionView
 from autoresearch_tui.widgets.chart import DISCARDED, FAILED, KEPT
 from autoresearch_tui.widgets.line_view import LineView
-from harness.result import Experiment
+from harness.result import Experiment, Phase
 from harness.text import one_line
 from harness.verdict import Verdict
 from sessions.protocol import Running
@@ -40,7 +42,8 @@ class Results(LineView):
     def show(self, view: SessionView) -> None:
         """Show a session's experiments, and the one in progress above them."""
         running = view.status.run_in_progress() if view.status is not None and view.link is Link.LIVE else None
-        shown = None if running is None else Running(running.number, running.message, running.phase, 0.0)
+        # Its clock is told elsewhere: a tick of it changes nothing here.
+        shown = None if running is None else replace(running, started_at=0.0, spent_s=0.0, budget_s=0.0, steps=0)
         if view.experiments is self._experiments and (shown, view.broken) == (self._current, self._broken):
             return
         grown = self.cursor > 0 and len(view.experiments) - len(self._experiments)
@@ -66,6 +69,8 @@ class Results(LineView):
             one = self._experiments[-1 - index]
             said = f"#{one.number} {one_line(one.verdict, 12)}: {one_line(one.reason, 160)}"
             text = " · ".join([said, *(f"! {doubt}" for doubt in doubts(one) if doubt not in said)])
+        elif index < 0 and self._current is not None and self._current.because:
+            text = f"#{self._current.number} {which_run(self._current)}: {one_line(self._current.because, 160)}"
         else:
             text = f"{self._broken} lines of the ledger are not records" if self._broken else ""
         self.border_subtitle = line_to_markup(text)
@@ -78,9 +83,15 @@ def line_to_markup(text: str) -> str:
 
 def heading(cells: int) -> Line:
     """The table's heading."""
-    texts: dict[str, str] = {"#": "#", "val_bpb": "val_bpb", "delta": "Δ best", "verdict": "verdict"}
+    narrow = cells < _WORDS_FROM  # the mark stands behind the number, for there is no other place
+    texts: dict[str, str] = {
+        "#": "#",
+        "val_bpb": "val_bpb " if narrow else "val_bpb",
+        "delta": "Δ best",
+        "verdict": "verdict",
+    }
     texts |= {"commit": "commit", "memory": "GiB", "runs": "runs", "sure": "sure", "what": "what was tried"}
-    if cells < _WORDS_FROM:
+    if narrow:
         texts["verdict"] = ""
     return row([(line((texts[name], "quiet")), size, side) for name, size, side in _columns(cells)])
 
@@ -93,7 +104,10 @@ def result_row(one: Experiment, cells: int) -> Line:
     contents: dict[str, Line] = {
         "#": line((str(one.number), "quiet")),
         "commit": line((one.commit[:7], "quiet")),
-        "val_bpb": line((bpb(one.val_bpb, 5), "strong" if one.verdict == Verdict.KEEP else "")),
+        "val_bpb": line(
+            (bpb(one.val_bpb, 5), "strong" if one.verdict == Verdict.KEEP else ""),
+            "" if cells >= _WORDS_FROM else mark(one) or " ",
+        ),
         "delta": line((_change(one), changed)),
         "runs": line((runs(one), "quiet")),
         "sure": line((sure(one), "warn" if mark(one) else "quiet")),
@@ -111,21 +125,23 @@ def _change(one: Experiment) -> str:
 
 
 def running_row(running: Running, cells: int) -> Line:
-    """The experiment in progress as a row."""
+    """The run in progress as a row."""
+    word = "waiting" if running.phase == Phase.WAITING else "noise" if running.replicate else "running"
+    which = which_run(running)
     contents: dict[str, Line] = {
         "#": line((str(running.number), "busy")),
-        "verdict": line(("▸", "busy")) if cells < _WORDS_FROM else line(("▸ running", "busy")),
-        "what": line((one_line(running.message), "busy")),
+        "verdict": line(("▸", "busy")) if cells < _WORDS_FROM else line((f"▸ {word}", "busy")),
+        "what": line((f"{which}: " if which else "", "busy"), (one_line(running.message), "busy")),
     }
     return row([(contents.get(name, ()), size, side) for name, size, side in _columns(cells)])
 
 
 # Below this many cells a verdict is its glyph alone and the change is only below the table; below the next ones give
-# way: how sure it is, memory, the number of runs, the commit.
+# way: how sure it is, the number of runs, memory, the commit.
 _WORDS_FROM: Final = 52
 _SURE_FROM: Final = 62
-_MEMORY_FROM: Final = 72
-_RUNS_FROM: Final = 78
+_RUNS_FROM: Final = 72
+_MEMORY_FROM: Final = 80
 _COMMIT_FROM: Final = 90
 
 
@@ -134,8 +150,8 @@ def _columns(cells: int) -> list[tuple[str, int, Align]]:
         return [
             ("#", 3, "right"),
             ("verdict", 1, "left"),
-            ("val_bpb", 7, "right"),
-            ("what", max(4, cells - 17), "left"),
+            ("val_bpb", 8, "right"),
+            ("what", max(4, cells - 18), "left"),
         ]
     columns: list[tuple[str, int, Align]] = [("#", 3, "right")]
     if cells >= _COMMIT_FROM:

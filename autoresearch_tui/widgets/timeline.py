@@ -91,7 +91,7 @@ def timeline_lines(entries: tuple[Entry, ...], experiments: tuple[Experiment, ..
 def entry_line(entry: Entry) -> Line:
     """A journal entry: "23:11  nudged: go on"."""
     words, tone = _words(entry)
-    text = _text_of(entry.facts)
+    text = _measured(entry.facts) if entry.kind == "replicate" else _text_of(entry.facts)
     if text.startswith(words):  # "paused" and "paused by you" are said once
         words, text = text, ""
     return line((f"{time_of_day(entry.at)}  ", "quiet"), (words, tone), f": {text}" if text else "")
@@ -106,6 +106,10 @@ def _words(entry: Entry) -> tuple[str, Tone]:
         return "agent launched, in its own conversation", "quiet"
     if entry.kind == "submitted":
         return f"#{one_line(str(entry.facts.get('number')), 6)} submitted", "busy"
+    if entry.kind == "replicate":
+        return f"noise: #{one_line(str(entry.facts.get('number')), 6)} once more", "quiet"
+    if entry.kind == "another run":
+        return f"#{one_line(str(entry.facts.get('number')), 6)} runs again", "busy"
     return _WORDS.get(entry.kind, (one_line(entry.kind, 24), "quiet"))
 
 
@@ -119,6 +123,14 @@ def _limit_s(entry: Entry) -> float | None:
 
 def _text_of(facts: Mapping[str, Any]) -> str:
     return next((one_line(text) for key in _TEXTS if isinstance(text := facts.get(key), str) and text), "")
+
+
+def _measured(facts: Mapping[str, Any]) -> str:
+    """What a replicate gave, and what is known of the noise after it: "0.9731, σ 0.0021"."""
+    number, sigma = facts.get("val_bpb"), facts.get("sigma")
+    if not isinstance(number, int | float):
+        return _text_of(facts)
+    return bpb(number) + (f", σ {bpb(sigma)}" if isinstance(sigma, int | float) else "")
 
 
 def verdict_line(one: Experiment) -> Line:

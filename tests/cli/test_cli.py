@@ -18,7 +18,22 @@ from sessions import store
 from sessions.begin import Plan
 from sessions.spec import SessionSpec
 
-VERBS = ("demo", "new", "ls", "attach", "nudge", "pause", "resume", "stop", "replay", "try", "prepare", "doctor")
+VERBS = (
+    "demo",
+    "new",
+    "ls",
+    "attach",
+    "nudge",
+    "pause",
+    "resume",
+    "stop",
+    "verify",
+    "confirm",
+    "replay",
+    "try",
+    "prepare",
+    "doctor",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -11,16 +11,27 @@ from autoresearch_tui.activity import activity, not_nudged
 from autoresearch_tui.changes import Entry, Link
 from autoresearch_tui.lines import plain
 from autoresearch_tui.listing import session_table
-from autoresearch_tui.state import SessionView
-from autoresearch_tui.widgets.answer import answer_line
+from autoresearch_tui.state import SessionView, WindowState
+from autoresearch_tui.widgets.answer import answer_line, spark_line
 from autoresearch_tui.widgets.sessions_table import columns_for, session_row
 from autoresearch_tui.widgets.timeline import entry_line, timeline_lines
+from harness.result import Experiment
 from sessions.overview import Overview
 from sessions.protocol import Status
 
 NOW = 1_795_388_040.0
 RUN = {"number": 5, "message": "m", "phase": "training", "started_at": 0.0, "spent_s": 3.2, "budget_s": 20.0}
+AGAIN = {"run": 2, "most_runs": 3, "because": "within noise: 0.0013 below the incumbent's 0.9731"}
+NOISE = {"replicate": True, "most_runs": 2, "because": "measures the noise"}
 LATER = "the agent is limited; the next try comes later"
+
+
+def experiment(**facts: Any) -> Experiment:
+    base: dict[str, Any] = {
+        "number": 5, "commit": "c" * 40, "parent": "p", "message": "m", "verdict": "keep", "reason": "r",
+        "val_bpb": 0.9731, "delta": -0.01, "best": 0.9731, "submitted_at": 0.0, "started_at": 0.0, "ended_at": NOW,
+    }  # fmt: skip
+    return Experiment(**base | facts)
 
 
 def live(**facts: Any) -> SessionView:
@@ -48,6 +59,11 @@ def words(view: SessionView) -> str:
         ({"state": "waiting", "holding": "a person has the wheel", "wheel": True}, "▸ someone has the wheel"),
         ({"resets_at": NOW + 60, "running": RUN}, "● training #5, 3.2/20 s"),
         ({"resets_at": NOW + 60, "phase": "paused"}, "‖ paused"),
+        ({"running": RUN | AGAIN}, "● training #5, 3.2/20 s, run 2 of 3"),
+        ({"running": RUN | {"most_runs": 3}}, "● training #5, 3.2/20 s"),
+        ({"running": RUN | AGAIN, "phase": "paused"}, "‖ paused, training #5 3.2/20 s run 2 of 3"),
+        ({"running": RUN | {"phase": "waiting"}}, "◌ #5 waits for the GPU"),
+        ({"running": RUN | NOISE}, "● noise: training #5, 3.2/20 s, run 1 of 2"),
     ],
 )
 def test_words(facts: dict[str, Any], wanted: str) -> None:
@@ -73,6 +89,29 @@ def test_the_list_counts_down() -> None:
     assert "limited, the reset is due" in session_table(found, NOW + 3000)
     assert "limited until " in session_table(found)
     assert "failing, next try later" in session_table(found, NOW)
+
+
+def test_the_list_says_which_run_it_is() -> None:
+    """`ls` tells an experiment's second run from its first, and a measurement of the noise from both."""
+    found = [Overview("a", "running", live(running=RUN | more).status) for more in (AGAIN, NOISE)]
+    table = session_table(found, NOW)
+    assert "training #5, 3 of 20 s, run 2 of 3" in table
+    assert "noise: training #5, 3 of 20 s, run 1 of 2" in table
+
+
+@pytest.mark.parametrize("cells", [100, 160])
+def test_the_answer_says_why_it_runs_again_and_how_large_the_noise_is(cells: int) -> None:
+    """Sigma is there as soon as it is known; why there is another run, where there is room."""
+    text = plain(answer_line(live(running=RUN | AGAIN, best=0.9731, sigma=0.0021), NOW, cells))
+    assert "run 2 of 3: within noise" in text or cells < 140
+    assert "σ 0.0021" in text
+    assert "σ" not in plain(answer_line(live(best=0.9731), NOW, cells))
+
+
+def test_the_noise_is_on_the_small_screens_second_line() -> None:
+    """Where the answer has no room for it, it stands behind the best so far, also without a supervisor."""
+    view = replace(live(), link=Link.STOPPED, experiments=(experiment(sigma=0.0021),))
+    assert " 0.9731 σ 0.0021" in plain(spark_line(WindowState(), view, 80))
 
 
 def test_why_nothing_is_typed_is_told_while_an_experiment_runs() -> None:
@@ -113,6 +152,10 @@ def test_usage_shows_where_there_is_room_and_recording_always(cells: int) -> Non
         ("launched", {"pid": 1, "conversation": "01a"}, "agent launched, in its own conversation"),
         ("launched", {"pid": 1, "conversation": ""}, "agent launched"),
         ("state", {"state": "limited", "resets_at": NOW + 2460, "evidence": "e"}, "usage limit for 41 min: e"),
+        ("another run", {"number": 5, "run": 2, "reason": "within noise"}, "#5 runs again: within noise"),
+        ("replicate", {"number": 3, "val_bpb": 0.97312, "sigma": 0.0021}, "noise: #3 once more: 0.9731, σ 0.0021"),
+        ("replicate", {"number": 3, "val_bpb": 0.97312, "sigma": None}, "noise: #3 once more: 0.9731"),
+        ("replicate", {"number": 3, "val_bpb": None, "reason": "killed"}, "noise: #3 once more: killed"),
     ],
 )
 def test_journal_in_words(kind: str, facts: dict[str, Any], wanted: str) -> None:
@@ -133,10 +176,27 @@ def test_states_are_told_only_with_an_end() -> None:
 junk = st.one_of(st.none(), st.booleans(), st.integers(), st.just(10**400), st.floats(), st.text(max_size=9))
 
 
-@given(kind=st.sampled_from(["state", "nudge", "launched", "refreshed", "x"]), what=junk, reset=junk, text=junk)
+@given(
+    kind=st.sampled_from(["state", "nudge", "launched", "refreshed", "another run", "replicate", "x"]),
+    what=junk,
+    reset=junk,
+    text=junk,
+)
 def test_any_entry_is_one_line(kind: str, what: Any, reset: Any, text: Any) -> None:
     """Whatever stands in a journal, it becomes lines of text without control characters."""
-    entry = Entry(NOW, kind, {"what": what, "resets_at": reset, "text": text, "conversation": text})
+    entry = Entry(
+        NOW,
+        kind,
+        {
+            "what": what,
+            "resets_at": reset,
+            "text": text,
+            "conversation": text,
+            "number": what,
+            "val_bpb": reset,
+            "sigma": reset,
+        },
+    )
     for one in timeline_lines((entry,), ()):
         assert "\n" not in plain(one)
         assert "\x1b" not in plain(one)

@@ -154,6 +154,10 @@ def test_gpus_in_words() -> None:
     check, usable = gpu.check_gpu(MachineSample(at=1.0, gpus=[busy, GpuSample(index=1, name="H100", lost=True)]))
     assert (check.ok, usable) == (False, True)
     assert check.detail.endswith("; 1: H100 is lost")
+    silent = GpuSample(index=0, name="vGPU", unknown=["processes", "power_w", "sm_clock_mhz"])
+    check, usable = gpu.check_gpu(MachineSample(at=1.0, gpus=[silent]))
+    assert (check.ok, usable) == (True, True)
+    assert check.detail.endswith("does not tell who else computes on it, its clock: no run will be marked for that")
     _, usable = gpu.check_gpu(MachineSample(at=1.0, gpus=[GpuSample(index=0, name="H100", lost=True)]))
     assert not usable
 

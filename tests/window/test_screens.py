@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -178,6 +178,28 @@ def experiments(ideas: list[tuple[str, float | None]] = IDEAS) -> tuple[Experime
     return tuple(made)
 
 
+def weighed() -> tuple[Experiment, ...]:
+    """The same experiments, judged with a measured noise: some of them by luck's measure, one tainted, one simpler."""
+    sigma, made = 0.0011, []
+    for one in experiments([*IDEAS[:11], ("SwiGLU, and 12 lines less", 0.9734), IDEAS[12]]):
+        runs, sure, flags, reason, verdict = 1, None, [], one.reason, one.verdict
+        if one.delta is not None:
+            sure = 0.9996 if one.delta < 0 else 0.0004
+            reason = f"{one.delta:+.6f}, {abs(one.delta) / sigma:.1f} standard errors (sigma {sigma:.4f}, 1 run)"
+        if one.number == 3:
+            runs, sure, reason = 3, 0.31, "0.000400 above the incumbent's 0.9921, 0.4 standard errors (sigma 0.0011)"
+        if one.number == 9:
+            runs, flags = 2, ["run 1 of 2: throttled: hardware thermal in 40 % of the samples"]
+        if one.number == 11:
+            runs, sure, verdict = 3, 0.38, "keep"
+            reason = "a simplification: 12 lines fewer, at 0.000300 above the incumbent's 0.9731, 0.3 standard errors"
+        if one.number == 12:
+            flags = ["memory: 71.2 GB, 1.6 times the incumbent's 43.9 GB"]
+        facts = {"reason": reason, "confidence": sure, "flags": flags, "verdict": verdict, "sigma": sigma}
+        made.append(replace(one, runs=[one.result] * runs, **facts))
+    return tuple(made)
+
+
 TERMINAL = """
 • I will halve the learning rate of the matrices and look at what that does.
 
@@ -322,6 +344,30 @@ def several_sessions() -> list[Change]:
     return changes
 
 
+RETESTED = {
+    **TRAINING,
+    "run": 2,
+    "most_runs": 3,
+    "because": "within noise: 0.001300 below the incumbent's 0.9731, 1.1 standard errors (sigma 0.0011, 1 run)",
+}
+ALONE = {**TRAINING, "number": 11, "message": "SwiGLU, and 12 lines less", "run": 2, "most_runs": 2, "replicate": True}
+ALONE |= {"because": "measures the noise", "phase": "waiting", "spent_s": 0.0}
+NOISE = {"sigma": 0.0011, "sigma_runs": 6, "best": 0.9734, "best_number": 11, "best_runs": 3}
+NOISE_ENTRIES = (
+    *ENTRIES,
+    Entry(NOW - 300, "replicate", {"number": 11, "seed": 4, "val_bpb": 0.9736, "sigma": 0.0011, "reason": ""}),
+    Entry(NOW - 60, "another run", {"number": 13, "run": 2, "reason": RETESTED["because"]}),
+)
+
+
+def noisy(running: dict[str, Any]) -> list[Change]:
+    changes = [
+        ExperimentsRead("nov22", weighed(), afresh=True),
+        EntriesRead("nov22", NOISE_ENTRIES, afresh=True),
+    ]
+    return [*one_session(running=running, **NOISE), *changes]
+
+
 SCENES: dict[str, tuple[list[Change], str | None]] = {
     "empty": ([SessionsFound(()), MachineSampled(cpu_sample())], None),
     "dashboard": (several_sessions(), None),
@@ -334,6 +380,8 @@ SCENES: dict[str, tuple[list[Change], str | None]] = {
     "dead": (one_session(Link.DEAD), "nov22"),
     "limited": (one_session(**LIMITED, **USED), "nov22"),
     "held": (one_session(running=TRAINING, **WAITING, **USED), "nov22"),
+    "retested": (noisy(RETESTED), "nov22"),
+    "replicate": (noisy(ALONE), "nov22"),
 }
 
 
@@ -354,6 +402,9 @@ LOOKS = [
     *((scene, size) for scene in ("empty", "paused", "parked", "dead", "limited") for size in ("80x24", "160x50")),
     ("held", "120x40"),
     ("held", "160x50"),
+    *(("retested", size) for size in SIZES),
+    ("replicate", "80x24"),
+    ("replicate", "160x50"),
 ]
 
 
@@ -409,6 +460,12 @@ def test_why_scrolled(snap_compare: Callable[..., bool]) -> None:
 def test_small_panel(snap_compare: Callable[..., bool], panel: str) -> None:
     """In 80x24 a digit shows its panel alone, under the same answer."""
     assert snap_compare(window(*SCENES["training"]), terminal_size=(80, 24), run_before=pressing(panel))
+
+
+@pytest.mark.parametrize(("size", "keys"), [("80x24", "2"), ("80x24", "2gj"), ("120x40", "2"), ("160x50", "2z")])
+def test_how_sure(snap_compare: Callable[..., bool], size: str, keys: str) -> None:
+    """The results say what may be luck, what was run again and what was tainted; below them stands why."""
+    assert snap_compare(window(*SCENES["retested"]), terminal_size=SIZES[size], run_before=pressing(*keys))
 
 
 def test_cpu_machine(snap_compare: Callable[..., bool]) -> None:
