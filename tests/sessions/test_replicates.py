@@ -257,7 +257,8 @@ async def test_paused_at_once_while_the_noise_is_measured(bench: Bench) -> None:
     bench.one.release()
     await bench.idle()
     assert before < 2
-    assert [one.result["seed"] for one in read_replicates(bench.session.replicates).records] == [1, 2]
+    kept = read_replicates(bench.session.replicates).records
+    assert [(one.result["seed"], one.result["outcome"]) for one in kept] == [(1, Outcome.OK), (2, Outcome.OK)]
     assert [one.verdict for one in bench.one.records] == [KEEP]
 
 
