@@ -5,7 +5,7 @@ because that is what drivers and kernels count in.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -129,17 +129,6 @@ def bar(share: float | None, width: int) -> str:
         return ""
     filled = round(max(0.0, min(1.0, share or 0.0)) * width)
     return "█" * filled + "░" * (width - filled)
-
-
-def running_best(values: Iterable[float | None]) -> list[float]:
-    """The lowest value so far, at each step; steps before the first number are left out."""
-    best: list[float] = []
-    for value in values:
-        if value is not None and math.isfinite(value):
-            best.append(min(value, best[-1]) if best else value)
-        elif best:
-            best.append(best[-1])
-    return best
 
 
 def sparkline(values: Sequence[float], width: int, low: float | None = None, high: float | None = None) -> str:

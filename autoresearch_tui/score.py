@@ -50,6 +50,11 @@ def incumbent(view: SessionView) -> Experiment | None:
     return next((one for one in reversed(view.experiments) if one.verdict == Verdict.KEEP), None)
 
 
+def best_so_far(view: SessionView) -> list[float]:
+    """The incumbent's val_bpb after each verdict, oldest first. What was discarded or held is no best, however low."""
+    return [one.best for one in view.experiments if one.best is not None]
+
+
 def per_hour(view: SessionView, last: int = 20) -> float | None:
     """Experiments an hour, over the last ones; None before there are three."""
     recent = view.experiments[-last:]

@@ -4,9 +4,9 @@ from pathlib import PurePath
 
 from autoresearch_tui.activity import activity, attention
 from autoresearch_tui.changes import Link
-from autoresearch_tui.format import ago, bpb, count_of, delta, dollars, rate, running_best, sparkline, tokens
+from autoresearch_tui.format import ago, bpb, count_of, delta, dollars, rate, sparkline, tokens
 from autoresearch_tui.lines import Line, Span, joined, line, spread
-from autoresearch_tui.score import per_hour, score
+from autoresearch_tui.score import best_so_far, per_hour, score
 from autoresearch_tui.state import SessionView, WindowState
 from autoresearch_tui.widgets.line_view import LineView
 from autoresearch_tui.widgets.machine import machine_line
@@ -127,13 +127,13 @@ def _recording(view: SessionView) -> Line:
 
 def spark_line(state: WindowState, view: SessionView, cells: int) -> Line:
     """The best so far as blocks and the noise on the left, the machine on the right."""
-    best = running_best(one.val_bpb for one in view.experiments if one.val_bpb is not None)
+    best = best_so_far(view)
     machine = machine_line(state.machine, state.machine_problem, cells // 2)
     if not best:
         return spread(line((" val_bpb: no number yet", "quiet")), line(*machine, " "), cells)
-    sigma = score(view).sigma
-    if sigma is not None:  # what it began with follows from the gain, one line above
-        ends = f" {bpb(best[-1])} σ {bpb(sigma)}"
+    points = score(view)
+    if points.sigma is not None:  # what it began with follows from the gain, one line above
+        ends = f" {bpb(points.best)} σ {bpb(points.sigma)}"
     else:
         ends = f" {bpb(best[0])} → {bpb(best[-1])}" if len(best) > 1 else f" {bpb(best[0])}"
     blocks = sparkline(best, max(4, cells // 2 - len(ends) - 12))

@@ -7,9 +7,9 @@ from textual.message import Message
 
 from autoresearch_tui.activity import activity, attention, is_told_by_state
 from autoresearch_tui.changes import Link
-from autoresearch_tui.format import MISSING, bpb, delta, running_best, sparkline
+from autoresearch_tui.format import MISSING, bpb, delta, sparkline
 from autoresearch_tui.lines import Align, Line, Tone, line, row, width
-from autoresearch_tui.score import score
+from autoresearch_tui.score import best_so_far, score
 from autoresearch_tui.state import SessionView, WindowState
 from autoresearch_tui.widgets.line_view import LineView
 from harness.text import one_line
@@ -96,7 +96,7 @@ def session_row(view: SessionView, now: float, columns: list[tuple[str, int, Ali
     """A session as a row."""
     points = score(view)
     gain: Tone = "good" if points.gain is not None and points.gain < 0 else "quiet"
-    best = running_best(one.val_bpb for one in view.experiments if one.val_bpb is not None)
+    best = best_so_far(view)
     room = {name: size for name, size, _side in columns}
     contents: dict[str, Line] = {
         "session": line((view.id, "strong")),

@@ -128,9 +128,9 @@ def _text_of(facts: Mapping[str, Any]) -> str:
 def _measured(facts: Mapping[str, Any]) -> str:
     """What a replicate gave, and what is known of the noise after it: "0.9731, σ 0.0021"."""
     number, sigma = facts.get("val_bpb"), facts.get("sigma")
-    if not isinstance(number, int | float):
+    if not isinstance(number, float):
         return _text_of(facts)
-    return bpb(number) + (f", σ {bpb(sigma)}" if isinstance(sigma, int | float) else "")
+    return bpb(number) + (f", σ {bpb(sigma)}" if isinstance(sigma, float) else "")
 
 
 def verdict_line(one: Experiment) -> Line:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from autoresearch_tui.belief import doubts, is_alarming, mark, sure
 from autoresearch_tui.lines import plain, width
+from autoresearch_tui.score import best_so_far
+from autoresearch_tui.state import SessionView
 from autoresearch_tui.widgets.results import heading, result_row, running_row
 from autoresearch_tui.widgets.timeline import verdict_line
 from harness.result import Experiment
@@ -108,3 +110,9 @@ def test_a_run_in_progress_says_which_it_is() -> None:
     assert "▸ running  run 2 of 3: halve it" in plain(running_row(again, 80))
     assert "▸ waiting  halve it" in plain(running_row(Running(6, "halve it", "waiting", 0.0), 80))
     assert "▸ noise    halve it" in plain(running_row(Running(6, "halve it", "training", 0.0, replicate=True), 80))
+
+
+def test_what_was_discarded_is_no_best() -> None:
+    """A lower number that noise explains, or that is held, does not move the best so far."""
+    ones = (experiment(), experiment(verdict="discard", val_bpb=0.9725), experiment(verdict="held", val_bpb=0.1))
+    assert best_so_far(SessionView("a", experiments=ones)) == [0.9731] * 3
