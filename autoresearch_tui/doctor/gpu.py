@@ -13,6 +13,13 @@ _GIB: Final = 1 << 30
 # The first question to cold GPUs takes seconds each.
 PATIENCE_S: Final = 20.0
 
+# What a taint needs to be seen, by its field in a sample.
+_NEEDED: Final = {
+    "processes": "who else computes on it",
+    "throttle": "why it is slowed down",
+    "sm_clock_mhz": "its clock",
+}
+
 
 def machine_sample() -> MachineSample | str:
     """One sample; a string says in one line why there is none."""
@@ -52,4 +59,6 @@ def _in_words(gpu: GpuSample) -> str:
         words.append(f"in use by {count} process{'es' if count > 1 else ''}")
     if gpu.throttle:
         words.append(f"slowed down: {', '.join(gpu.throttle)}")
+    if unseen := [what for name, what in _NEEDED.items() if name in gpu.unknown]:
+        words.append(f"the driver does not tell {', '.join(unseen)}: no run will be marked for that")
     return ", ".join(words)

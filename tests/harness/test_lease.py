@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import lease as lease_module
 from harness.lease import lease
 from harness.watch import DeadlineError, StoppedError
 
@@ -153,6 +154,23 @@ def test_a_removed_file_does_not_make_two_holders(tmp_path: Path) -> None:
             assert said(second) == "held"
             with pytest.raises(DeadlineError), lease(tmp_path, "0", "run-c", deadline=time.monotonic()):
                 pytest.fail("it is held")
+
+
+def test_a_file_that_is_removed_under_the_lock_is_no_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on a file that was removed between opening and locking is not taken for the GPU's."""
+    locked: list[int] = []
+    lock = lease_module._lock
+
+    def lock_and_lose_once(fd: int) -> bool:
+        locked.append(fd)
+        if len(locked) == 1:
+            (tmp_path / "gpu-0.lock").unlink()
+        return lock(fd)
+
+    monkeypatch.setattr(lease_module, "_lock", lock_and_lose_once)
+    with lease(tmp_path, "0", "run-a"), process(HOLDER, tmp_path, "0", "run-b") as second:
+        assert said(second).startswith("waiting for GPU 0, which run run-a has")
+    assert len(locked) == 2
 
 
 def test_names_are_safe(tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """harness.machine as others use it: a process that prints lines."""
 
 import contextlib
-import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +15,6 @@ import pytest
 from harness import machine
 from harness.machine_sample import MachineSample
 from harness.nvml import NvmlUnavailableError
-from harness.process_name import process_name, title
 from harness.result import RecordError
 from tests.harness.nvml_standin import compiled, environment
 
@@ -257,55 +254,3 @@ def test_a_missing_driver_is_not_asked_all_the_time(monkeypatch: pytest.MonkeyPa
     now[0] += machine.RETRY_S
     assert sampler.sample().gpu_error == "gone"
     assert asked == [1000.0, 1000.0 + machine.RETRY_S]
-
-
-@pytest.mark.parametrize(
-    ("argv", "expected"),
-    [
-        (["python3.11", "-u", "-X", "dev", "src/train.py", "--depth", "8"], "train.py"),
-        (["/usr/bin/python", "-I", "-m", "harness.child", "x.py"], "harness.child"),
-        (["python", "-c", "pass", "train.py"], "python"),
-        (["/opt/llama/server", "-m", "model"], "server"),
-        (["python"], "python"),
-        ([], ""),
-        ([""], ""),
-    ],
-)
-def test_a_process_is_called_by_what_it_runs(argv: list[str], expected: str) -> None:
-    """An interpreter is named by its script or module, any other program by itself."""
-    assert title(argv) == expected
-
-
-def test_a_name_needs_a_gpu_device(tmp_path: Path) -> None:
-    """A process of the same number that holds no GPU device is somebody else: no name; one that holds it has one."""
-    device = tmp_path / "nvidia0"
-    with device.open("w"):
-        assert process_name(os.getpid(), (str(device),))
-    assert process_name(os.getpid(), (str(device),)) is None
-    assert process_name(4_194_400) is None
-
-
-def test_a_hostile_name_is_cleaned(tmp_path: Path) -> None:
-    """What a process calls itself cannot reach a terminal as control sequences, nor be long."""
-    hostile = "\x1b[2J\x1b]0;owned\x07evil\n" + "x" * 500
-    with (
-        (tmp_path / "gpu").open("w") as device,
-        subprocess.Popen(
-            [hostile],
-            executable=shutil.which("cat"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=[device.fileno()],
-        ) as process,
-    ):
-        try:
-            assert process.stdin is not None
-            process.stdin.write(b"there\n")
-            process.stdin.flush()
-            assert first_line(process) == b"there\n"  # it has its own command line by now
-            name = process_name(process.pid, (str(tmp_path),))
-        finally:
-            process.kill()
-    assert name is not None
-    assert name.startswith("evil x")
-    assert len(name) <= 40

@@ -85,6 +85,7 @@ def test_a_foreign_process_contends() -> None:
 def test_a_visit_is_no_contention() -> None:
     """A foreign process in one sample, or in less than a twentieth of them, is a moment."""
     assert gpu_taints(lambda i: {"processes": [OWN, OTHER] if i == 20 else [OWN]}) == []
+    assert gpu_taints(lambda i: {"processes": [OWN, OTHER] if i == 10 else [OWN]}, ended=12.5) == []
 
 
 def test_one_that_only_keeps_memory_is_no_contention() -> None:
@@ -158,7 +159,7 @@ def test_a_clock_that_drifts(late: int, tainted: bool) -> None:
 
 def test_too_few_samples_show_no_drift() -> None:
     """Eight samples have no thirds to compare."""
-    assert gpu_taints(lambda i: {"sm_clock_mhz": 1000 * (1 + i % 3)}, ended=12.5) == []
+    assert gpu_taints(lambda i: {"sm_clock_mhz": 1000 + 100 * i}, ended=12.5) == []
 
 
 def test_stolen_time_contends() -> None:
