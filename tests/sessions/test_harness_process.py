@@ -13,6 +13,7 @@ import pytest
 from harness.orders import Order
 from harness.result import Outcome, RunProgress, RunRequest, RunResult
 from sessions.harness_process import Harness
+from tests.harness.running import MODEL, request_for, small_corpus
 
 # A server whose runners do what a script says, with a way to speak. Its runs have real marks.
 STAND_IN = """
@@ -266,3 +267,44 @@ async def test_a_server_ends_with_its_owner(real: Harness) -> None:
     real.start()
     assert real._link.pid != pid
     os.kill(real._link.pid, signal.SIGKILL)
+
+
+# An orphan in a session of its own, which no kernel's link leads to when its adopters are dead.
+ORPHAN = """
+def train(model, run):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            pathlib.Path("orphan").write_text(str(os.getpid()))
+            signal.pause()
+        os._exit(0)
+    os.wait()
+    while not os.path.exists("orphan") or not pathlib.Path("orphan").read_text():
+        time.sleep(0.01)
+    for inputs, targets in run.batches(1):
+        model(inputs)
+    signal.pause()
+"""
+
+
+async def test_the_death_of_everybody_who_knew_of_a_run_leaves_nothing(real: Harness, tmp_path: Path) -> None:
+    """Server and runner are killed at once in mid-run: it is aborted, an orphan of it ends, and the next run works."""
+    corpus = small_corpus(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    request = request_for(tmp_path / "a", corpus, MODEL + ORPHAN)
+    orphans: list[psutil.Process] = []
+
+    def kill_both(record: RunProgress) -> None:
+        if record.steps and real._link is not None and not orphans:
+            orphans.append(psutil.Process(int((tmp_path / "a" / "scratch" / "orphan").read_text())))
+            server = psutil.Process(real._link.pid)
+            for one in [*(child for child in server.children() if child.name() == "runner"), server]:
+                one.kill()
+
+    result = await real.run(request, kill_both, asyncio.Event())
+    assert (result.outcome, result.reason) == (Outcome.ABORTED, "the fork server died (signal 9)")
+    assert alive(request.run_id) == []
+    assert not orphans[0].is_running()
+    again = await real.run(request_for(tmp_path / "b", corpus, MODEL), lambda _: None, asyncio.Event())
+    assert again.outcome == Outcome.OK, again.reason
