@@ -18,8 +18,10 @@ from harness.visible_gpu import find_gpu
 # A median of fewer is luck.
 _LEAST_IN_A_THIRD: Final = 3
 
-# After so many intervals without a sample the sampler is taken to be dead; a loaded machine delays it by one.
+# After so many intervals and so many seconds without a sample the sampler is taken to be dead; a loaded machine delays
+# it by an interval, or by a second.
 _SILENT_INTERVALS: Final = 3.0
+_SILENT_S: Final = 2.0
 
 # Foreign processes that a report names; the number of all of them is told, too.
 _NAMED: Final = 5
@@ -188,7 +190,7 @@ def _stolen(sample: MachineSample) -> float | None:
 def _silence(samples: Sequence[MachineSample], began: float, ended: float, every_s: float) -> str:
     last = max([began, *(one.clock for one in samples if one.clock <= ended)])
     silent = ended - last
-    if silent <= _SILENT_INTERVALS * every_s:
+    if silent <= max(_SILENT_S, _SILENT_INTERVALS * every_s):
         return ""
     return f"the machine was not watched for the last {silent:.0f} s of {ended - began:.0f} s"
 

@@ -209,6 +209,14 @@ def test_a_sampler_that_died_is_told() -> None:
     assert taints(done, clock="wall", wall_s=35.0, cpu_s=30.0) == []
 
 
+@pytest.mark.parametrize(("every_s", "lost"), [(0.2, True), (0.7, True), (1.0, False)])
+def test_a_late_sample_is_no_death(every_s: float, lost: bool) -> None:
+    """Two seconds and a half of silence are the end of a sampler that was ordered to look often, else a delay."""
+    done = report(samples(lambda _i: {}), started=0.0, began=4.5, ended=SECONDS + 1.5, every_s=every_s)
+    assert bool(done.lost) is lost
+    assert not report(samples(lambda _i: {}), started=0.0, began=4.5, ended=SECONDS + 0.9, every_s=every_s).lost
+
+
 def test_no_samples_at_all() -> None:
     """A sampler that never said anything leaves a report of unknowns, which says so."""
     done = report([], started=0.0, began=1.0, ended=31.0, gpu="0")
