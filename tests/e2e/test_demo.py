@@ -15,7 +15,7 @@ import pytest
 from harness.ledger import TSV_HEADER, read_experiments
 from sessions.store import HOME_VARIABLE
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)  # on a crowded machine each run is made twice
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def night() -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=570,
     )
     yield home, done
     shutil.rmtree(home)

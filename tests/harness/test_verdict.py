@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.noise import Noise, above, pooled
+from harness.noise import Noise, above
 from harness.plausibility import compressed_bits_per_byte, too_good
 from harness.result import Outcome, RunResult
 from harness.settings import Rule
 from harness.verdict import TSV_STATUS, Again, Judgement, Rival, Verdict, decisive, judge
+from tests.harness.luck import sessions_of
 
 RULE = Rule(k=2.0, replicates=3, most_runs=3)
 # Multiples of 1/1024, so that sums and differences are exact.
@@ -224,26 +225,6 @@ def test_the_cap_holds(found: list[tuple[float, list[str]]], rival: Rival, noise
     assert all(sum(run.seed == seed for run in runs) <= 2 for seed in range(rule.most_runs))
 
 
-def _kept(chance: random.Random, gain: float, sessions: int) -> float:
-    """The share of changes with this true gain, in sigmas, that is kept: in sessions of 12, topped up at the tenth."""
-    kept = 0
-    for _ in range(sessions):
-        incumbent = [chance.gauss(2.0, 0.01) for _ in range(RULE.replicates)]
-        groups: list[list[float]] = []
-        for number in range(12):
-            if number == 10:
-                incumbent.append(chance.gauss(2.0, 0.01))
-            rival = Rival(sum(incumbent) / len(incumbent), len(incumbent))
-            values: list[float] = []
-            judgement: Judgement | Again = Again(0, "")
-            while isinstance(judgement, Again):
-                values.append(chance.gauss(2.0 - gain * 0.01, 0.01))
-                judgement = judge(ran(*values), rival, pooled([incumbent, *groups, values]), RULE)
-            groups.append(values)
-            kept += judgement.verdict is Verdict.KEEP
-    return kept / (sessions * 12)
-
-
 def test_luck_is_kept_as_seldom_as_promised_and_a_gain_nearly_always() -> None:
     """Changes that gain nothing are kept no oftener than k promises, retests included; gains of 4 sigma nearly all.
 
@@ -252,8 +233,9 @@ def test_luck_is_kept_as_seldom_as_promised_and_a_gain_nearly_always() -> None:
     chance = random.Random(20)  # noqa: S311  # luck, not a secret
     sessions = 250
     promised = above(RULE.k)
-    assert _kept(chance, 0.0, sessions) < promised + 3 * math.sqrt(promised / (sessions * 12))
-    assert _kept(chance, 4.0, 60) > 0.93
+    nothing = sessions_of(chance, 0.0, RULE, sessions=sessions, experiments=12)
+    assert nothing.kept < promised + 3 * math.sqrt(promised / (sessions * 12))
+    assert sessions_of(chance, 4.0, RULE, sessions=60, experiments=12).kept > 0.93
 
 
 @pytest.mark.parametrize("incumbent", [None, 1.5, 0.1])
