@@ -221,7 +221,7 @@ def _judged(claim: Claim, runs: list[RunResult]) -> Finding:
     measured = pooled([before, after]) if claim.sigma is None else None
     sigma = claim.sigma if measured is None else measured.sigma
     degrees = None if measured is None else measured.degrees
-    shown = {"recorded": recorded, "again": again, "runs": _numbers(runs), "caveats": caveats}
+    shown: dict[str, Any] = {"recorded": recorded, "again": again, "runs": _numbers(runs), "caveats": caveats}
     difference = again - recorded
     if sigma is None:
         text = f"one run of {again:.6f} against {recorded:.6f} says nothing of the spread between runs; make more runs"

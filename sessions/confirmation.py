@@ -19,7 +19,7 @@ from harness.noise import numbers
 from harness.result import Experiment, Outcome, Record, RunProgress, RunRequest, RunResult
 from sessions.confirming import CONFIRMATIONS, ConfirmationError, Confirming, Plan, result_of
 from sessions.lab import Lab, lab_at
-from sessions.rerun import Copy, StoppedError, copy_of, places
+from sessions.rerun import Copy, StoppedError, at_home, copy_of
 from sessions.spec import SessionSpec
 from sessions.standing import runs_of
 from sessions.store import SessionDir
@@ -110,17 +110,17 @@ async def _run(
     abort: asyncio.Event,
 ) -> RunResult:
     with copy.place() as (run_id, scratch):
-        here = {"run_id": run_id, "genome": str(copy.genome), "scratch": str(scratch)}
-        return await run(replace(request, **here, **places(session)), step, abort)
+        here = replace(request, run_id=run_id, genome=str(copy.genome), scratch=str(scratch))
+        return await run(at_home(here, session), step, abort)
 
 
 def concluded(session: SessionDir, chosen: Plan, made: Sequence[Confirming]) -> Confirmation:
     """What the runs show, those of the session's own budget beside them."""
     spec = session.spec()
-    both = (chosen.baseline, chosen.incumbent)
-    short = gain_of(spec.budget_s, *(_judged_with(session, one) for one in both), known=chosen.incumbent.sigma)
-    made_of = [[result for one in made if one.commit == arm.commit and (result := result_of(one))] for arm in both]
-    long = gain_of(chosen.budget_s, *map(numbers, made_of))
+    baseline, incumbent = chosen.baseline, chosen.incumbent
+    before = (_judged_with(session, baseline), _judged_with(session, incumbent))
+    short = gain_of(spec.budget_s, *before, known=incumbent.sigma)
+    long = gain_of(chosen.budget_s, _numbers_of(baseline, made), _numbers_of(incumbent, made))
     ordered = sorted(made, key=lambda one: (one.seed, one.number))
     return Confirmation(
         session=session.id,
@@ -136,6 +136,11 @@ def _judged_with(session: SessionDir, experiment: Experiment) -> list[float]:
     """val_bpb of all runs of a commit at the session's budget: its experiment's and its replicates'."""
     more = [one.result for one in read_replicates(session.replicates).records if one.commit == experiment.commit]
     return numbers([*runs_of(experiment), *runs_of(replace(experiment, runs=more, result={}))])
+
+
+def _numbers_of(experiment: Experiment, made: Sequence[Confirming]) -> list[float]:
+    results = (result_of(one) for one in made if one.commit == experiment.commit)
+    return numbers(result for result in results if result is not None)
 
 
 def _unlike(made: Sequence[Confirming]) -> str:

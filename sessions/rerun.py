@@ -7,10 +7,11 @@ import contextlib
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from harness.result import RunRequest
 from sessions.harness_process import Harness
 from sessions.lab import Lab
 from sessions.spec import SessionSpec
@@ -59,12 +60,10 @@ def copy_of(session: SessionDir, spec: SessionSpec, lab: Lab, commit: str) -> It
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def places(session: SessionDir) -> dict[str, str]:
-    """Where runs of the session wait for the GPU and keep what was compiled: fields of a `RunRequest`."""
-    return {
-        "leases": str(private_dir(leases_home())),
-        "compiled": str(private_dir(session.compiled)),
-    }
+def at_home(request: RunRequest, session: SessionDir) -> RunRequest:
+    """The request with the places where the session's runs wait for the GPU and keep what was compiled."""
+    leases, compiled = private_dir(leases_home()), private_dir(session.compiled)
+    return replace(request, leases=str(leases), compiled=str(compiled))
 
 
 @contextlib.asynccontextmanager

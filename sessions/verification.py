@@ -5,7 +5,7 @@ The supervisor need not run, and nothing of the session changes. Whether the num
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from harness.claim import Again, Claim, Finding, next_step
 from harness.result import RunProgress, RunResult
 from harness.verify import check_of, recorded_claim
 from sessions.lab import lab_at
-from sessions.rerun import StoppedError, copy_of, places
+from sessions.rerun import StoppedError, at_home, copy_of
 from sessions.store import SessionDir
 from sessions.trial import Run
 
@@ -68,7 +68,7 @@ async def verify(
                 return check.claim, step
             on_step(step, None)
             with copy.place() as (run_id, scratch):
-                request = replace(check.request(run_id, scratch, step.seed), **places(session))
+                request = at_home(check.request(run_id, scratch, step.seed), session)
                 runs.append(await run(request, partial(on_step, step), abort))
             if abort.is_set():
                 raise StoppedError
