@@ -14,6 +14,7 @@ from harness.batches import validation_rows
 from harness.corpus import Corpus, CorpusError, open_corpus
 from harness.examination import Examination, RejectedError
 from harness.hosts import start_hosts
+from harness.inside import choose_device
 from harness.logits_memory import chunk_shape
 from harness.pipes import Channel
 from harness.plausibility import compressed_bits_per_byte, too_good
@@ -69,9 +70,10 @@ def main(read_fd: int, write_fd: int) -> None:
     if message is None:
         return
     share = message.pop("probe_share")
+    device = choose_device(message["device"])
     try:
         for host in hosts:
-            host.load({**message, "answer_seed": int(rng.integers(2**31))})
+            host.load({**message, "answer_seed": int(rng.integers(2**31))}, device)
         params = [host.loaded() for host in hosts]
         score = examination.bits_per_byte(hosts, shape.rows, share)
     except ScoreError as error:

@@ -5,12 +5,12 @@ They run genome code (`harness.model_host`). Nothing here knows what is asked, o
 
 import os
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 
-from harness import model_host
+from harness import device_memory, model_host
 from harness.logits_memory import ChunkShape, create, view
 from harness.pipes import Channel
 from harness.result import RecordError
@@ -18,6 +18,7 @@ from harness.sandbox import Enforced
 from harness.score import ScoreError
 
 Array = np.ndarray[Any, Any]
+_CPU: Final = torch.device("cpu")
 
 
 class Host:
@@ -31,11 +32,28 @@ class Host:
         self._channel = channel
         self._shape = shape
         self._tokens, self._logits = view(memory_fd, shape)
+        self._device = _CPU
+        self._device_logits: torch.Tensor | None = None
         self.enforced = Enforced()
 
-    def load(self, message: dict[str, Any]) -> None:
-        """Tell it to load a model; `loaded` waits for it."""
-        self._send({**message, "shape": asdict(self._shape)})
+    def load(self, message: dict[str, Any], device: torch.device = _CPU) -> None:
+        """Tell it to load a model; `loaded` waits for it.
+
+        Args:
+            message: what `harness.model_host.serve` reads.
+            device: where its logits are wanted. On a GPU they stay there if the driver lets two processes share memory.
+        """
+        self._device = device
+        offer = self._offer() if device.type == "cuda" else None
+        self._send({**message, "shape": asdict(self._shape), "device_logits": offer})
+
+    def _offer(self) -> dict[str, Any] | None:
+        """Memory on the GPU that both can use; None where there is none to be had, or it cannot be shared."""
+        try:
+            self._device_logits = device_memory.create(self._shape, self._device)
+            return asdict(device_memory.share(self._device_logits))
+        except RuntimeError:
+            return None
 
     def loaded(self) -> int:
         """The number of the model's parameters, once it is loaded.
@@ -47,7 +65,10 @@ class Host:
             self.enforced = Enforced.from_json(str(self._expect("confined").get("sandbox")))
         except RecordError:
             raise ScoreError("the model's process did not say what it is confined to") from None
-        params = self._expect("loaded").get("params")
+        said = self._expect("loaded")
+        if said.get("on_device") is not True:
+            self._device_logits = None
+        params = said.get("params")
         return params if isinstance(params, int) else 0
 
     def ask(self, tokens: Array) -> None:
@@ -60,13 +81,17 @@ class Host:
         self._send({"rows": len(tokens)})
 
     def answer(self, count: int) -> torch.Tensor:
-        """Logits (N, T, V) of the `count` rows that were asked: a copy, which its process can no longer change.
+        """Logits (N, T, V) of the `count` rows that were asked: a copy, on the device that was named, beyond its reach.
 
         Raises:
             ScoreError: it gave none.
         """
         self._expect("answered")
-        return torch.from_numpy(self._logits[:count]).clone()
+        if self._device_logits is None:
+            return torch.from_numpy(self._logits[:count]).clone().to(self._device)
+        copy = self._device_logits[:count].clone()
+        torch.cuda.synchronize(self._device)  # it may write there again as soon as it is asked again
+        return copy
 
     def _send(self, message: dict[str, Any]) -> None:
         try:

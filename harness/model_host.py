@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_model
 
+from harness import device_memory
 from harness.child_process import show_name
 from harness.genome_file import GenomeError, load_genome
 from harness.inside import choose_device, leave, report_crash, seed_everything
@@ -23,6 +24,7 @@ from harness.pipes import Channel
 from harness.process_tree import die_with_parent
 from harness.readable_paths import gpu_at_hand
 from harness.sandbox import Confinement, Enforced, confine
+from harness.text import one_line
 from harness.training import ModelSpec
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +49,7 @@ def enter_sandbox(genome: Path, weights: Path, device: str) -> Enforced:
     return confine(Confinement(writable=(home,), readable=(genome, weights), gpu=gpu, apart=True))
 
 
-def answer(model: torch.nn.Module, tokens: Array, logits: Array, device: torch.device) -> None:
+def answer(model: torch.nn.Module, tokens: Array, logits: torch.Tensor, device: torch.device) -> None:
     """Ask the model for the logits of `tokens` (N, T) and put them into `logits` (N, T, V); no gradients are kept.
 
     Raises:
@@ -56,12 +58,27 @@ def answer(model: torch.nn.Module, tokens: Array, logits: Array, device: torch.d
     """
     with torch.no_grad():
         output = model(torch.from_numpy(tokens.copy()).to(device))
-    if not isinstance(output, torch.Tensor) or tuple(output.shape) != logits.shape:
+    if not isinstance(output, torch.Tensor) or output.shape != logits.shape:
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise GenomeError(f"the model answered {shape} to tokens {tokens.shape}; it must answer logits {logits.shape}")
+        raise GenomeError(
+            f"the model answered {shape} to tokens {tokens.shape}; it must answer logits {tuple(logits.shape)}"
+        )
     if not output.dtype.is_floating_point:
         raise GenomeError(f"the model answered logits of type {output.dtype}; they must be floating point numbers")
-    torch.from_numpy(logits).copy_(output)
+    logits.copy_(output)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # the scorer reads as soon as it is told
+
+
+def device_logits(offer: dict[str, Any] | None, shape: ChunkShape) -> torch.Tensor | None:
+    """The memory on the GPU that the scorer offers; None where it offers none, or the driver does not allow it."""
+    if offer is None:
+        return None
+    try:
+        return device_memory.opened(device_memory.DeviceHandle.from_dict(offer), shape)
+    except (RuntimeError, AssertionError) as error:  # torch raises the latter without CUDA
+        print(f"logits go through the machine's memory: {one_line(str(error))}")  # noqa: T201 - to the run's log
+        return None
 
 
 def serve(channel: Channel, memory_fd: int, message: dict[str, Any]) -> None:
@@ -69,14 +86,17 @@ def serve(channel: Channel, memory_fd: int, message: dict[str, Any]) -> None:
     shape = ChunkShape(**message["shape"])
     spec = ModelSpec(shape.vocab_size, shape.sequence_len)
     genome, sha256, weights = Path(message["genome"]), message["genome_sha256"], Path(message["weights"])
-    tokens, logits = view(memory_fd, shape)
+    tokens, in_memory = view(memory_fd, shape)
     try:
         channel.send(kind="confined", sandbox=enter_sandbox(genome, weights, message["device"]).to_json())
         device = choose_device(message["device"])
         seed_everything(message["seed"])
         model = load(genome, sha256, weights, spec, device)
         seed_everything(message["answer_seed"])  # another in each process: a model that is random gives itself away
-        channel.send(kind="loaded", params=sum(p.numel() for p in model.parameters()))
+        on_device = device_logits(message["device_logits"], shape)
+        logits = torch.from_numpy(in_memory) if on_device is None else on_device
+        params = sum(p.numel() for p in model.parameters())
+        channel.send(kind="loaded", params=params, on_device=on_device is not None)
         while (chunk := channel.receive()) is not None:
             count = chunk["rows"]
             answer(model, tokens[:count], logits[:count], device)

@@ -14,9 +14,13 @@ class ScoreError(Exception):
 
 
 def losses(logits: torch.Tensor, targets: torch.Tensor) -> Array:
-    """Cross-entropy in nats, (N, T) float64, of float32 logits (N, T, V) against int64 targets (N, T)."""
-    flat = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-    nats: Array = flat.view(targets.shape).double().numpy()
+    """Cross-entropy in nats, (N, T) float64, of float32 logits (N, T, V) against int64 targets (N, T).
+
+    It is computed where the logits are; the targets are brought there.
+    """
+    wanted = targets.flatten().to(logits.device)
+    flat = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted, reduction="none")
+    nats: Array = flat.view(targets.shape).double().cpu().numpy()
     return nats
 
 
