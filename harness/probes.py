@@ -16,6 +16,12 @@ what a genome can hope to steal. Half of the cuts are drawn by surprise, in prop
 the next token costs, so that for leaks that open where most is to be gained p is their share of that cost instead.
 The last position of a row has no later token, so nothing can leak there. Another evaluation draws other probes.
 
+Measured in bits per byte, for the template after 20 s of training (1.88) and a leak that knows the next token perfectly
+where it is open; it counts as seen if a cut lies right after an open position, over 400 drawn plans of the usual share.
+Seen in 95 % of them is one that gains 0.098 at positions anywhere, 0.091 in whole rows, and 0.20 at the positions that
+are the dearest to the model itself; seen in half, one that gains 0.023, 0.022 and 0.055. At a share of 1 (100 plans)
+the former are 0.012, 0.007 and 0.027, and an evaluation takes 1.8 times as long: worth it before a number is kept.
+
 What is honest and rejected all the same: rounding that depends on later tokens and is coarser than `TOLERANCE`, as of
 a causal convolution through an FFT whose result is then rounded to bfloat16, and kernels that choose their order of
 summation by the batch's content.
