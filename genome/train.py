@@ -29,7 +29,7 @@ BATCH_ROWS = 4  # rows a step, of spec.sequence_len tokens each
 MATRIX_LR = 0.02  # learning rate of the blocks' matrices (Muon)
 HEAD_RATIO = 1.0  # of the output head (AdamW), as a multiple of MATRIX_LR
 EMBED_LR = 0.6  # of the token and value embeddings (AdamW)
-WEIGHT_DECAY = 0.0  # of the blocks' matrices
+WEIGHT_DECAY = 0.2  # of the blocks' matrices
 EMBED_DECAY = 0.0  # of the head and the embeddings
 MOMENTUM = 0.95  # of Muon
 BETAS = (0.8, 0.95)  # of AdamW
@@ -37,8 +37,7 @@ WARMUP = 0.02  # fraction of the budget in which the learning rates rise
 COOLDOWN = 0.6  # fraction of the budget, at its end, in which they fall
 FINAL_LR = 0.05  # what they fall to, as a fraction
 
-# Rows of LONG tokens or more are a GPU's work: then these take the place of the knobs above. Not tuned yet.
-LONG = 1024
+# Rows of 1024 tokens or more are a GPU's work: then these take the place of the knobs above. Not tuned yet.
 FOR_LONG_ROWS = dict(
     DEPTH=8, WIDTH=512, HEADS=4, WINDOWS="SSSL", SOFTCAP=15.0, BATCH_ROWS=128,
     MATRIX_LR=0.04, HEAD_RATIO=0.125, EMBED_LR=0.7, WEIGHT_DECAY=0.1,
@@ -95,8 +94,7 @@ def sdpa(length, device):
             T = q.size(1)
             q, k, v = (x.transpose(1, 2) for x in (q, k, v))
             part = None if mask is None else mask[:T, :T]
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=part, is_causal=part is None)
-            return y.transpose(1, 2)
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=part, is_causal=part is None).transpose(1, 2)
 
         return attend
 
@@ -265,9 +263,7 @@ class Muon:
         self.groups = {}
         for p in parameters:
             self.groups.setdefault(p.shape[-2:], []).append(p)
-        self.momenta = {shape: self.stacked(group) for shape, group in self.groups.items()}
-        for momentum in self.momenta.values():
-            momentum.zero_()
+        self.momenta = {shape: torch.zeros_like(self.stacked(group)) for shape, group in self.groups.items()}
         self.direction = torch.compile(orthogonalised) if p.is_cuda else orthogonalised
 
     @staticmethod
@@ -307,7 +303,7 @@ class AdamW:
 
 def build_model(spec):
     """The model for `spec.vocab_size` tokens and rows of `spec.sequence_len`. Called again to score the weights."""
-    if spec.sequence_len >= LONG:
+    if spec.sequence_len >= 1024:
         globals().update(FOR_LONG_ROWS)
     return GPT(spec)
 
@@ -321,30 +317,27 @@ def lr_scale(progress):
     return FINAL_LR + (1 - FINAL_LR) * (1 - progress) / COOLDOWN
 
 
-def loss_of(model, inputs, targets):
-    """Mean cross-entropy in nats a token."""
-    return F.cross_entropy(model.logits(inputs).flatten(0, 1), targets.flatten())
-
-
 def train(model, run):
     """Train until `run.batches` gives no more: the budget is spent then."""
     model.prepare(run.device)
-    measure = loss_of
+
+    def loss_of(inputs, targets):
+        return F.cross_entropy(model.logits(inputs).flatten(0, 1), targets.flatten())
+
     if run.device.type == "cuda":
         torch.set_float32_matmul_precision("high")
-        measure = torch.compile(loss_of, dynamic=False)
+        loss_of = torch.compile(loss_of, dynamic=False)
     muon = Muon(model.blocks.parameters())
-    embeddings = [AdamW(p) for p in (model.embedding.weight, *model.values.parameters())]
-    head = AdamW(model.head.weight)
+    others = [(AdamW(model.head.weight), HEAD_RATIO * MATRIX_LR)]
+    others += [(AdamW(p), EMBED_LR) for p in (model.embedding.weight, *model.values.parameters())]
     for inputs, targets in run.batches(BATCH_ROWS):
-        loss = measure(model, inputs, targets)
+        loss = loss_of(inputs, targets)
         loss.backward()
         scale = lr_scale(run.progress)
         with torch.no_grad():
             muon.step(MATRIX_LR * scale)
-            head.step(HEAD_RATIO * MATRIX_LR * scale)
-            for embedding in embeddings:
-                embedding.step(EMBED_LR * scale)
+            for adam, lr in others:
+                adam.step(lr * scale)
         model.zero_grad()
         if run.steps % 20 == 1:
             print(f"{run.progress:4.0%}  step {run.steps}  loss {loss.item():.3f}")
