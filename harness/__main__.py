@@ -23,7 +23,7 @@ from harness.events import OnProgress, say
 from harness.prepare_options import add_prepare_options, prepare_chosen
 from harness.process_tree import die_with_parent
 from harness.result import Outcome, RecordError, RunProgress, RunRequest, RunResult
-from harness.settings import EMBEDDED
+from harness.settings import EMBEDDED, PRESETS
 from harness.single_run import run_alone
 from harness.text import tail
 from harness.verify import STATUS, summary
@@ -52,16 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--request", type=Path, help="a file with a RunRequest as JSON; the options below are not used")
     what.add_argument("--genome", type=Path, help="the train.py to run")
     _add_run_options(run)
-    run.add_argument(
-        "--budget", type=_seconds, default=EMBEDDED.budget_s, help="training seconds (default: %(default)s)"
-    )
+    run.add_argument("--budget", type=_seconds, help="training seconds (default: the preset's, 20 or 300)")
     run.set_defaults(do=_run)
 
     evaluate = verbs.add_parser("evaluate", help="score the weights that a genome saved")
     evaluate.add_argument("--genome", type=Path, required=True, help="the train.py that defines the model")
     evaluate.add_argument("--weights", type=Path, required=True, help="the .safetensors file")
     _add_run_options(evaluate)
-    evaluate.set_defaults(do=_evaluate, budget=EMBEDDED.budget_s)
+    evaluate.set_defaults(do=_evaluate, budget=None)
 
     verify = verbs.add_parser("verify", help="run a recorded experiment again and say whether its number holds")
     add_verify_options(verify)
@@ -70,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", choices=PRESETS, default=EMBEDDED.name, help="(default: %(default)s)")
     parser.add_argument("--corpus", type=Path, help="the prepared corpus (default: in the user's cache)")
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
@@ -149,9 +148,9 @@ def _request(arguments: argparse.Namespace, directory: Path) -> RunRequest:
         commit="",
         genome=str(arguments.genome.absolute()),
         scratch=str(directory / "scratch"),
-        corpus=str((arguments.corpus or _default_corpus()).absolute()),
-        preset=EMBEDDED.name,
-        budget_s=arguments.budget,
+        corpus=str((arguments.corpus or _default_corpus(arguments.preset)).absolute()),
+        preset=arguments.preset,
+        budget_s=arguments.budget or PRESETS[arguments.preset].budget_s,
         seed=arguments.seed,
         device=arguments.device,
     )

@@ -28,7 +28,7 @@ from harness.process_tree import descendants
 from harness.readable_paths import gpu_at_hand
 from harness.result import Outcome, Phase, RunProgress, RunRequest, RunResult
 from harness.run_processes import RunProcesses, run_processes
-from harness.settings import PRESETS, ClockKind, Preset
+from harness.settings import PRESETS, ClockKind, Preset, misfit
 from harness.taint import taints
 from harness.text import one_line
 from harness.visible_gpu import first_visible, lease_name
@@ -122,6 +122,8 @@ class _Run:
         request = self._request
         if request.preset not in PRESETS:
             raise _EndedError(Outcome.ABORTED, f"there is no preset {request.preset!r}")
+        if reason := misfit(PRESETS[request.preset], request.device, gpu=gpu_at_hand()):
+            raise _EndedError(Outcome.ABORTED, reason)
         if not (math.isfinite(request.budget_s) and request.budget_s > 0):
             raise _EndedError(
                 Outcome.ABORTED, f"the budget must be a positive number of seconds, not {request.budget_s}"

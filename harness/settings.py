@@ -154,3 +154,17 @@ REFERENCE: Final = Preset(
 )
 
 PRESETS: Final = {EMBEDDED.name: EMBEDDED, REFERENCE.name: REFERENCE}
+
+
+def misfit(preset: Preset, device: str, *, gpu: bool) -> str:
+    """Why a preset cannot be measured on a device, one line that says what to do; empty where it can.
+
+    Args:
+        preset: what is to be measured with.
+        device: "cpu", "cuda" or "auto".
+        gpu: whether there is an NVIDIA device.
+    """
+    if preset.device != "cuda" or (gpu and device != "cpu"):
+        return ""
+    why = "the device asked for is the CPU" if device == "cpu" else "there is no NVIDIA driver here"
+    return f"preset {preset.name!r} is for a CUDA device, and {why}; preset {EMBEDDED.name!r} is for any machine"

@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from harness.errors import ClearError
-from harness.settings import PRESETS, RULE, Rule
+from harness.readable_paths import gpu_at_hand
+from harness.settings import PRESETS, RULE, Rule, misfit
 from harness.text import slug
 from sessions import launch
 from sessions.lab import open_lab
@@ -59,6 +60,8 @@ def begin(plan: Plan, say: Callable[[str], None]) -> SessionDir:
     """
     private_dir(state_home())
     preset = PRESETS[plan.preset]
+    if reason := misfit(preset, plan.device, gpu=gpu_at_hand()):
+        raise BeginError(reason)
     profile = load_profile(plan.agent, config_home())
     QuietHours.parse(plan.quiet_hours)
     load_prompts(config_home())

@@ -10,7 +10,7 @@ from typing import Any
 
 from autoresearch_tui.verbs.steer import open_window
 from harness.errors import ClearError
-from harness.settings import RULE, Rule
+from harness.settings import EMBEDDED, PRESETS, RULE, Rule
 from sessions.overview import overview
 from sessions.profiles import profile_names
 from sessions.store import config_home
@@ -30,7 +30,19 @@ def add(verbs: Any) -> None:
     one.add_argument("--agent", metavar="NAME", help=f"the profile: {names} (default: generic, with a COMMAND)")
     one.add_argument("--lab", metavar="PATH", type=Path, help="default: the git repository around this folder")
     one.add_argument("--tag", help="names the session and its branch (default: today, like nov23)")
-    one.add_argument("--budget", metavar="SECONDS", type=positive, help="training time an experiment (default: 20)")
+    one.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default=EMBEDDED.name,
+        help="what is measured: embedded (any machine; Python's own library) or reference (a CUDA device; the "
+        "ecosystem's data and numbers) (default: embedded)",
+    )
+    one.add_argument(
+        "--budget",
+        metavar="SECONDS",
+        type=positive,
+        help="training time an experiment (default: the preset's, 20 or 300)",
+    )
     one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one")
     one.add_argument("--experiments", metavar="N", type=count, help="finish after N experiments (default: never)")
     one.add_argument("--hours", metavar="H", type=positive, help="finish after H hours (default: never)")
@@ -127,6 +139,7 @@ def _new(arguments: argparse.Namespace) -> int:
         argv=tuple(arguments.command),
         lab=lab.absolute(),
         tag=arguments.tag,
+        preset=arguments.preset,
         budget_s=arguments.budget,
         device=arguments.device,
         max_experiments=arguments.experiments,

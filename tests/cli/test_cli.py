@@ -143,6 +143,7 @@ def test_a_session_from_before_the_noise_was_weighed() -> None:
         (["new"], "which agent?"),
         (["new", "--agent", "frobnicate", "--lab", "LAB"], "no agent profile 'frobnicate'"),
         (["new", "--lab", "LAB", "--", "no-such-agent"], "not on PATH"),
+        (["new", "--preset", "reference", "--device", "cpu", "--lab", "LAB", "--", "sh"], "is for a CUDA device"),
         ([], "needs a terminal"),
     ],
 )

@@ -6,7 +6,17 @@ from dataclasses import asdict
 import pytest
 import tiktoken
 
-from harness.settings import LIBRARY, PRESETS, REFERENCE, SHARD_SETS, SPECIAL_TOKENS, SPLIT_PATTERN, Preset
+from harness.settings import (
+    EMBEDDED,
+    LIBRARY,
+    PRESETS,
+    REFERENCE,
+    SHARD_SETS,
+    SPECIAL_TOKENS,
+    SPLIT_PATTERN,
+    Preset,
+    misfit,
+)
 
 
 def test_the_reference_is_the_ecosystems() -> None:
@@ -32,6 +42,23 @@ def test_a_preset_scores_whole_batches(preset: Preset) -> None:
 def test_a_preset_crosses_a_pipe(preset: Preset) -> None:
     """As JSON and back it is the same, so that the processes of a run agree on every constant."""
     assert Preset(**json.loads(json.dumps(asdict(preset)))) == preset
+
+
+@pytest.mark.parametrize(
+    ("preset", "device", "gpu", "fits"),
+    [
+        (EMBEDDED, "cpu", False, True),
+        (EMBEDDED, "auto", True, True),
+        (REFERENCE, "auto", True, True),
+        (REFERENCE, "cuda", True, True),
+        (REFERENCE, "cpu", True, False),
+        (REFERENCE, "auto", False, False),
+    ],
+)
+def test_a_preset_is_measured_only_on_its_device(preset: Preset, device: str, gpu: bool, fits: bool) -> None:
+    """What is meant for a GPU is refused elsewhere, with the preset to take instead."""
+    assert (misfit(preset, device, gpu=gpu) == "") is fits
+    assert fits or EMBEDDED.name in misfit(preset, device, gpu=gpu)
 
 
 def test_digits_are_split_by_two() -> None:
