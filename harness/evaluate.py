@@ -4,6 +4,8 @@ A process of its own, forked by the runner before it is needed. It is harness co
 model is examined is `harness.examination`.
 """
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ import torch
 
 from harness.batches import validation_rows
 from harness.corpus import Corpus, CorpusError, open_corpus
+from harness.effort import belated, slower_than_training
 from harness.examination import Examination, RejectedError
 from harness.hosts import start_hosts
 from harness.inside import choose_device
@@ -21,6 +24,7 @@ from harness.plausibility import compressed_bits_per_byte, too_good
 from harness.sandbox import in_common
 from harness.score import ScoreError
 from harness.settings import Preset
+from harness.tree_cpu import TreeCpu
 
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +50,18 @@ def scored_text(corpus: Corpus, rows: Array) -> bytes:
     return b"".join(tokens.get(token, b"") for token in rows.reshape(-1)[:_SAMPLE_TOKENS].tolist())
 
 
+def time_of_each(device: torch.device) -> Callable[[], float]:
+    """What each of the model's processes uses from now on, in seconds on the run's clock.
+
+    CPU seconds are the mean of both, everything that they start included; on a GPU both take the same time of the wall.
+    """
+    if device.type == "cpu":
+        both = TreeCpu(lambda: ())
+        return lambda: both.seconds() / 2
+    began = time.monotonic()
+    return lambda: time.monotonic() - began
+
+
 def main(read_fd: int, write_fd: int) -> None:
     """Prepare, say so, wait for a model to score, score it, end."""
     torch.set_num_threads(1)  # see harness.run_environment; the model's processes inherit it
@@ -69,18 +85,22 @@ def main(read_fd: int, write_fd: int) -> None:
     message = runner.receive()
     if message is None:
         return
-    share = message.pop("probe_share")
+    share, trained = message.pop("probe_share"), message.pop("trained")
     device = choose_device(message["device"])
+    used_s = time_of_each(device)
     try:
         for host in hosts:
             host.load({**message, "answer_seed": int(rng.integers(2**31))}, device)
         params = [host.loaded() for host in hosts]
-        score = examination.bits_per_byte(hosts, shape.rows, share)
+        score = examination.bits_per_byte(hosts, shape.rows, share, used_s)
     except ScoreError as error:
         runner.send(kind="crash", reason=str(error))
     except RejectedError as error:
         runner.send(kind="rejected", reason=str(error))
     else:
+        if reason := belated(examination.effort, preset):
+            runner.send(kind="rejected", reason=reason)
+            return
         runner.send(
             kind="score",
             val_bpb=score,
@@ -88,5 +108,6 @@ def main(read_fd: int, write_fd: int) -> None:
             sandbox=in_common(host.enforced for host in hosts).to_json(),
             probes=examination.compared,
             compressed_bpb=compressed,
-            alarm=too_good(score, compressed),
+            alarm=too_good(score, compressed) or slower_than_training(examination.effort, *trained),
+            evaluation_s=examination.effort.seconds,
         )

@@ -4,12 +4,14 @@ Which rows are asked and how they are changed is `harness.probes`, the arithmeti
 says what a model did whose logits moved.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
 
+from harness.effort import Effort
 from harness.hosts import Host
 from harness.probes import SHARE, TOLERANCE, Cell, Round, Splicer, is_biased, movement, plan
 from harness.score import Score, losses
@@ -57,7 +59,11 @@ class _Suspect:
 
 
 class Examination:
-    """Rows to score, and the probes among them."""
+    """Rows to score, and the probes among them.
+
+    Attributes:
+        effort: what each of the model's processes has used, once they are scored.
+    """
 
     def __init__(self, rows: Array, token_bytes: Array, rng: np.random.Generator) -> None:
         """Prepare to score one model.
@@ -74,30 +80,43 @@ class Examination:
         self._score = Score(rows[:, 1:], token_bytes)
         self._gains: list[float] = []
         self._compared = 0
+        self.effort = Effort(0.0, 0.0, 0, 0)
 
     @property
     def compared(self) -> int:
         """Probes that were compared with their rows so far."""
         return self._compared
 
-    def bits_per_byte(self, hosts: tuple[Host, Host], slots: int, share: float = SHARE) -> float:
-        """The score of the model that both processes have loaded, asked for `slots` rows at a time (fewer: all).
+    def bits_per_byte(
+        self, hosts: tuple[Host, Host], slots: int, share: float = SHARE, used_s: Callable[[], float] = lambda: 0.0
+    ) -> float:
+        """The score of the model that both processes have loaded.
 
-        `share` of the rows are asked again, to look for leaks.
+        Args:
+            hosts: the two processes.
+            slots: rows that are asked at a time; fewer: all.
+            share: of the rows, how many are asked again, to look for leaks.
+            used_s: what each process has used so far since it was told to load the model, in seconds.
 
         Raises:
             ScoreError: the logits are unusable.
             RejectedError: they depend on later tokens, on other rows, on chance or on what was asked before.
         """
         waiting: _Answered | None = None
-        for one in plan(len(self._rows), min(slots, len(self._rows)), self._rng, share):
+        rounds = plan(len(self._rows), min(slots, len(self._rows)), self._rng, share)
+        ready_s = 0.0
+        for one in rounds:
             tokens, cuts = self._questions(one)
             for host, asked in zip(hosts, tokens, strict=True):
                 host.ask(asked)
             suspect = None if waiting is None else self._take(waiting)  # both processes compute meanwhile
             waiting = _Answered(one, tokens, cuts, [host.answer(tokens.shape[1]) for host in hosts])
+            ready_s = ready_s or used_s()
             if suspect is not None:
                 raise _accusation(suspect, hosts)
+        later = len(rounds) - 1
+        tokens_later = later * rounds[0].rows.shape[1] * self._targets.shape[1]
+        self.effort = Effort(ready_s, used_s() - ready_s, later, tokens_later)
         if waiting is not None and (suspect := self._take(waiting)) is not None:
             raise _accusation(suspect, hosts)
         if is_biased(self._gains):

@@ -81,6 +81,11 @@ class Findings:
         self._known |= {"machine": asdict(seen), "taints": taints}
         self._driver_bytes = seen.memory_peak or 0
 
+    @property
+    def trained(self) -> tuple[int, float]:
+        """Tokens that training was given, by the trainer's word, and the seconds that it took; zeros: none was made."""
+        return int(self._known.get("tokens", 0)), float(self._known.get("outside_s", 0.0))
+
     def score(self, message: Message) -> None:
         """What the scorer found."""
         self.confined(message)
@@ -90,6 +95,7 @@ class Findings:
             "probes": int(message["probes"]),
             "compressed_bpb": float(message["compressed_bpb"]),
             "alarm": str(message["alarm"]),
+            "evaluation_s": float(message["evaluation_s"]),
         }
 
     def result(self, outcome: Outcome, reason: str, total_s: float, log: Path) -> RunResult:

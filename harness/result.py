@@ -162,6 +162,7 @@ class RunResult(Record):
             run, or, where it does not say, what torch reserved.
         training_s: seconds spent on the harness's clock.
         outside_s: the same as the runner saw it from outside, the untimed warm-up included.
+        evaluation_s: seconds that each of the model's processes used to be scored, on the same clock.
         total_s: wall seconds from start to score.
         steps: optimiser steps, by the number of batches handed out.
         tokens: training tokens handed out.
@@ -191,6 +192,7 @@ class RunResult(Record):
     memory_gb: float = 0.0
     training_s: float = 0.0
     outside_s: float = 0.0
+    evaluation_s: float = 0.0
     total_s: float = 0.0
     steps: int = 0
     tokens: int = 0

@@ -254,6 +254,7 @@ class _Run:
                 "device": self._request.device,
                 "seed": self._request.seed,
                 "probe_share": self._request.probe_share,
+                "trained": self._found.trained,
             }
         )
         for message in processes.watch.messages(scorer):

@@ -73,6 +73,8 @@ class Preset:
         budget_s: training seconds on the harness's clock, unless the session says otherwise.
         warmup_steps: first steps that are not charged (allocation, compilation), nor is what comes before them.
         warmup_s: seconds that are not charged, at most, whatever they were spent on.
+        ready_s: seconds on the run's clock that each of the model's processes may take to load the model and give its
+            first answers, besides what answers take anyway; a GPU's kernels are compiled and chosen then.
         wall_factor: a run is killed at `wall_factor * budget + wall_grace_s` seconds on the wall, whatever its
             clock says.
         wall_grace_s: start-up allowance in that deadline.
@@ -90,6 +92,7 @@ class Preset:
     budget_s: float
     warmup_steps: int
     warmup_s: float
+    ready_s: float
     wall_factor: float
     wall_grace_s: float
     scratch_bytes: int
@@ -130,6 +133,7 @@ EMBEDDED: Final = Preset(
     budget_s=20.0,
     warmup_steps=1,
     warmup_s=2.0,
+    ready_s=1.0,
     wall_factor=3.0,
     wall_grace_s=60.0,
     scratch_bytes=4 << 30,
@@ -148,6 +152,7 @@ REFERENCE: Final = Preset(
     budget_s=300.0,
     warmup_steps=11,
     warmup_s=120.0,
+    ready_s=30.0,
     wall_factor=2.0,
     wall_grace_s=0.0,
     scratch_bytes=32 << 30,

@@ -93,6 +93,7 @@ TABLE: Final[Mapping[str, Ends]] = {
     "answers_a_wrong_shape": crash("it must answer logits"),
     "answers_a_wrong_vocabulary": crash("it must answer logits"),
     "sleeps_in_evaluation": late(),
+    "trains_in_evaluation": rejected("works on while it is scored"),
     # Its time.
     "stretches_the_warm_up": OVERSPENT,
     "patches_the_batches": OVERSPENT,
