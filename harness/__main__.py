@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -115,7 +116,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     with _own_directory() as directory:
-        return _carry_out(_request(arguments, directory), arguments.events_fd, arguments.weights.absolute())
+        request = replace(_request(arguments, directory), weights=str(arguments.weights.absolute()))
+        return _carry_out(request, arguments.events_fd)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -123,7 +125,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     with _own_directory() as directory, _stop_on_signals() as (stop_fd, _):
         try:
             claim, finding = verify_chosen(
-                arguments, directory, _default_corpus, lambda request: run_alone(request, None, on_record, stop_fd)
+                arguments, directory, _default_corpus, lambda request: run_alone(request, on_record, stop_fd)
             )
         except ClearError as error:
             return _failed(str(error), status=STATUS[Answer.UNKNOWN])
@@ -156,7 +158,7 @@ def _request(arguments: argparse.Namespace, directory: Path) -> RunRequest:
     )
 
 
-def _carry_out(request: RunRequest, events_fd: int | None, weights: Path | None = None) -> int:
+def _carry_out(request: RunRequest, events_fd: int | None) -> int:
     """Run it, tell it, and say by the exit status whether there is a number, or an abort that was asked for."""
     if events_fd is not None:
         die_with_parent(signal.SIGTERM)  # which is an order to abort, below
@@ -164,7 +166,7 @@ def _carry_out(request: RunRequest, events_fd: int | None, weights: Path | None 
     else:
         on_record = _show_progress if sys.stderr.isatty() else lambda _: None
     with _stop_on_signals() as (stop_fd, stopped_by):
-        result = run_alone(request, weights, on_record, stop_fd)
+        result = run_alone(request, on_record, stop_fd)
     if events_fd is not None:
         say(events_fd, result)
     elif result.outcome == Outcome.OK:

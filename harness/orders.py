@@ -24,11 +24,9 @@ class Order(Record):
 
     Attributes:
         request: a `harness.result.RunRequest` as JSON.
-        weights: absolute path of weights that are to be scored; empty: the genome is trained first.
     """
 
     request: dict[str, Any] = field(default_factory=dict)
-    weights: str = ""
 
     @property
     def run_id(self) -> str:

@@ -11,6 +11,9 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final, Self
 
+# What a run leaves in its scratch directory.
+WEIGHTS_FILE: Final = "weights.safetensors"
+
 
 class Outcome(StrEnum):
     """How a run ended, before anybody compares its number with another."""
@@ -117,6 +120,8 @@ class RunRequest(Record):
         device: "cpu", "cuda" or "auto".
         probe_share: rows that are asked again to look for leaks, as a share of those that are scored. It costs time
             and changes no number.
+        weights: absolute path of weights that a run of the genome saved, which are scored without training. Empty: the
+            genome is trained first.
         leases: absolute path of the directory in which runs that use a GPU wait for their turn; empty: none waits.
         compiled: absolute path of a directory in which compilers keep what they made from one run to the next; empty:
             they keep nothing. Used on a GPU alone.
@@ -132,6 +137,7 @@ class RunRequest(Record):
     seed: int = 0
     device: str = "auto"
     probe_share: float = 0.125
+    weights: str = ""
     leases: str = ""
     compiled: str = ""
 

@@ -26,7 +26,7 @@ from harness.oversight import ExceededError, ScratchOversight, TrainingOversight
 from harness.pipes import Message
 from harness.process_tree import descendants
 from harness.readable_paths import gpu_at_hand
-from harness.result import Outcome, Phase, RunProgress, RunRequest, RunResult
+from harness.result import WEIGHTS_FILE, Outcome, Phase, RunProgress, RunRequest, RunResult
 from harness.run_processes import RunProcesses, run_processes
 from harness.settings import PRESETS, ClockKind, Preset, misfit
 from harness.taint import taints
@@ -37,7 +37,6 @@ from harness.watch import DeadlineError, StoppedError, Talk
 if TYPE_CHECKING:
     from harness.witness import Witness
 
-WEIGHTS_FILE: Final = "weights.safetensors"
 
 _PROGRESS_EVERY_S: Final = 0.2
 # Opening a cold GPU takes the driver a while; without its word a lease is by the GPU's number.
@@ -56,12 +55,7 @@ def run(request: RunRequest, on_record: OnRecord, stop_fd: int | None = None) ->
         on_record: told where the run is, a few times a second.
         stop_fd: a descriptor; when it becomes readable the run is aborted.
     """
-    return _Run(request, on_record).go(stop_fd, weights=None)
-
-
-def evaluate(request: RunRequest, weights: Path, on_record: OnRecord, stop_fd: int | None = None) -> RunResult:
-    """Score weights that a run of the genome saved, without training; else as `run`."""
-    return _Run(request, on_record).go(stop_fd, weights)
+    return _Run(request, on_record).go(stop_fd)
 
 
 class _EndedError(Exception):
@@ -90,9 +84,10 @@ class _Run:
         at_hand = request.device != "cpu" and gpu_at_hand()
         self._gpu = first_visible(os.environ.get("CUDA_VISIBLE_DEVICES")) if at_hand else ""
 
-    def go(self, stop_fd: int | None, weights: Path | None) -> RunResult:
+    def go(self, stop_fd: int | None) -> RunResult:
         """Everything, from the checks to the record."""
         allowed_s = 0.0
+        weights = Path(self._request.weights) if self._request.weights else None
         outcome, reason = Outcome.OK, ""
         try:
             preset = self._checked_preset()

@@ -5,7 +5,6 @@ an orderly way. What a run is, is the runner's business.
 """
 
 from functools import partial
-from pathlib import Path
 
 from harness import runner
 from harness.events import say
@@ -22,9 +21,4 @@ def carry_out(order: Order, events_fd: int, stop_fd: int) -> None:
     """
     mark(order.run_id)
     request = RunRequest.from_dict(order.request)
-    tell = partial(say, events_fd)
-    if order.weights:
-        result = runner.evaluate(request, Path(order.weights), tell, stop_fd)
-    else:
-        result = runner.run(request, tell, stop_fd)
-    say(events_fd, result)
+    say(events_fd, runner.run(request, partial(say, events_fd), stop_fd))

@@ -19,12 +19,11 @@ _READ: Final = 1 << 16
 _GRACE_S: Final = 10.0
 
 
-def run_alone(request: RunRequest, weights: Path | None, on_progress: OnProgress, stop_fd: int) -> RunResult:
-    """Run one genome, or score weights that one saved.
+def run_alone(request: RunRequest, on_progress: OnProgress, stop_fd: int) -> RunResult:
+    """Run one genome.
 
     Args:
         request: what to run; `runner.log` is written beside its scratch directory.
-        weights: the weights to score; None: train.
         on_progress: told where the run is.
         stop_fd: readable when the run must be aborted. If this process dies, the run ends, too.
     """
@@ -36,8 +35,7 @@ def run_alone(request: RunRequest, weights: Path | None, on_progress: OnProgress
     try:
         with log_path.open("wb") as log:
             link = ServerLink()
-            order = Order(vars(request), str(weights or ""))
-            link.send(order, events_fd=writing, stop_fd=lifeline, log_fd=log.fileno())
+            link.send(Order(vars(request)), events_fd=writing, stop_fd=lifeline, log_fd=log.fileno())
         os.close(writing)
         os.close(lifeline)
         writing = lifeline = -1

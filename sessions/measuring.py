@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.result import Outcome, Phase, RecordError, RunProgress, RunResult
 from harness.text import one_line
-from harness.verdict import Again, Judgement, judge
+from harness.verdict import Again, Judgement, Verdict, judge
 from sessions.inflight import InFlight, Pending
 from sessions.journal import Journal
 from sessions.lab import Lab
@@ -24,7 +24,7 @@ from sessions.replication import Wanted
 from sessions.spec import SessionSpec
 from sessions.standing import Standing
 from sessions.store import SessionDir
-from sessions.trial import Run, aborted, run_trial
+from sessions.trial import Run, aborted, look_closer, run_trial
 
 
 class Measuring:
@@ -93,13 +93,40 @@ class Measuring:
                 self._journal.add("experiment", number=one.number, message=one.message, run_id=one.run_id)
             else:
                 self._journal.add("another run", number=one.number, run=one.run, reason=one.because, run_id=one.run_id)
-            folder = self._session.runs / str(one.number)
-            runs.append(await self._result_of(one, folder / f"run-{len(runs) + 1}" if runs else folder))
+            runs.append(await self._result_of(one, self._folder(one)))
             judgement = self.judged(runs, standing)
             if isinstance(judgement, Judgement):
+                if judgement.verdict is Verdict.KEEP:
+                    judgement = await self._looked_closer_at(one, runs, judgement, standing)
                 return one, runs, judgement
             seeds = {run.seed for run in runs} | {judgement.seed}
             one = replace(one, seed=judgement.seed, run=len(seeds), because=one_line(judgement.reason))
+
+    async def _looked_closer_at(
+        self, one: Pending, runs: list[RunResult], keep: Judgement, standing: Standing
+    ) -> Judgement:
+        """The verdict once every row was looked at for leaks; a run that does not stand that is added to `runs`.
+
+        What is kept is built on for the rest of the night, and a usual evaluation looks at one row in eight.
+        """
+        one = replace(one, because="before it is kept, every row is looked at for leaks")
+        self._inflight.running, self._progress = one, None
+        self._on_change()
+        place = (one, self._folder(one), self._session, self._spec, self._persistence)
+        result = await look_closer(*place, self._run, self._reported, self.stop)
+        self._journal.add("looked closer", number=one.number, outcome=result.outcome, probes=result.probes)
+        if result.outcome == Outcome.ABORTED:
+            return replace(keep, flags=(*keep.flags, f"not every row was looked at for leaks: {result.reason}"))
+        if result.outcome == Outcome.OK and not result.alarm:
+            return keep
+        runs.append(result)
+        judgement = self.judged(runs, standing)
+        return judgement if isinstance(judgement, Judgement) else keep
+
+    def _folder(self, one: Pending) -> Path:
+        """Where an experiment's latest run lies."""
+        first = self._session.runs / str(one.number)
+        return first / f"run-{len(one.runs) + 1}" if one.runs else first
 
     async def replicate(self, wanted: Wanted) -> RunResult:
         """Run a commit that was kept once more."""
@@ -150,6 +177,10 @@ class Measuring:
             return aborted(one, self.stop_reason)
         trial = (one, folder, self._session, self._spec, self._lab, self._persistence, self._run)
         result = await run_trial(*trial, self._reported, self.stop)
+        if result.outcome == Outcome.ABORTED and not self.stop.is_set():
+            # The harness failed, not the genome: a worker that was killed, say. Once it may be chance.
+            self._journal.add("run repeated", number=one.number, run_id=one.run_id, reason=result.reason)
+            result = await run_trial(*trial, self._reported, self.stop)
         if result.outcome == Outcome.ABORTED and self.stop.is_set():
             return replace(result, reason=one_line(self.stop_reason))
         return result

@@ -114,6 +114,8 @@ class Supervisor:
             self.experiments.recover()
             self._hold_experiments()
             self.babysitter.launch()
+            # Before the agent can submit anything: an experiment needs something to be compared with.
+            self.experiments.submit_baseline()
         except (ClearError, OSError) as error:
             self.journal.add("failed", reason=one_line(str(error)))
             self.harness.close()
@@ -139,9 +141,7 @@ class Supervisor:
         if await launches.agent.exited_within(_SURVIVE_S) and not launches.resumed:
             ready.failed(launches.obituary())
             self._stopping.set()
-        elif ready.ready():
-            self.experiments.submit_baseline()
-        else:  # interrupted while it waited for us: a session that nobody knows of must not live on
+        elif not ready.ready():  # interrupted while it waited for us: a session that nobody knows of must not live on
             self._stopping.set()
 
     async def _keep_house(self) -> None:

@@ -46,7 +46,7 @@ def run_and(act: Act, request: RunRequest, stop_fd: int) -> RunResult:
             below.extend(psutil.Process().children(recursive=True))
             act(below)
 
-    result = run_alone(request, None, on_progress, stop_fd)
+    result = run_alone(request, on_progress, stop_fd)
     assert len(below) == 7
     assert psutil.wait_procs(below, timeout=20)[1] == []
     return result
@@ -162,6 +162,6 @@ def test_a_signal_that_python_ignores_is_ignored_in_a_run(corpus: Path, tmp_path
     """A run's processes treat signals as a Python that was just started does."""
     text = MODEL + "def train(model, run):\n    sys.exit(str([int(signal.getsignal(n)) for n in (13, 15, 25)]))\n"
     request = request_for(tmp_path, corpus, text)
-    result = run_alone(request, None, lambda _: None, never)
+    result = run_alone(request, lambda _: None, never)
     expected = [int(signal.SIG_IGN), int(signal.SIG_DFL), int(signal.SIG_IGN)]
     assert result.reason.startswith(f"SystemExit: {expected}")

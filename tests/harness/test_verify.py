@@ -61,7 +61,7 @@ class Place:
             "first", "c" * 40, str(self.genome), str(scratch), str(self.corpus), "embedded", BUDGET_S, device="cpu"
         )
         reading, writing = os.pipe()  # it never becomes readable: nothing stops the run
-        result = run_alone(request, None, lambda _progress: None, reading)
+        result = run_alone(request, lambda _progress: None, reading)
         os.close(reading)
         os.close(writing)
         self.result = replace(result, budget_s=BUDGET_S, settings=asdict(EMBEDDED))

@@ -25,18 +25,29 @@ BRANCH = "autoresearch/nov23"
 
 @dataclass
 class FakeRun:
-    """A harness that answers with the RATE in the genome, which may look at its SEED, as val_bpb, when it is let go."""
+    """A harness that answers with the RATE in the genome, which may look at its SEED, as val_bpb, when it is let go.
+
+    A closer look at weights is taken at once, and noted in `closer`.
+    """
 
     go: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[RunRequest] = field(default_factory=list)
+    closer: list[RunRequest] = field(default_factory=list)
     change: Callable[[RunResult], RunResult] = lambda result: result
+    seen_closer: Callable[[RunResult], RunResult] = lambda result: result
     pause_at_seed: int | None = None
     report: Callable[[], None] = lambda: None
 
     async def __call__(
         self, request: RunRequest, on_progress: Callable[[RunProgress], None], abort: asyncio.Event
     ) -> RunResult:
+        if request.weights:
+            self.closer.append(request)
+            assert request.probe_share == 1.0
+            assert Path(request.weights).read_bytes() == b"w" * 1000
+            seen = RunResult(request.run_id, request.commit, Outcome.OK, val_bpb=1.0, seed=request.seed)
+            return self.seen_closer(seen)
         self.requests.append(request)
         genome = Path(request.genome).read_text()
         assert list(Path(request.scratch).iterdir()) == []

@@ -70,6 +70,53 @@ async def test_a_worse_change_is_reset_and_stays_reachable(bench: Bench) -> None
     assert (bench.one.kept, bench.one.total) == (0, 1)
 
 
+async def test_what_is_kept_was_looked_at_closer(bench: Bench) -> None:
+    """The weights of each run that is to be kept are scored again, every row asked twice; of others they are not."""
+    bench.start()
+    await bench.baseline()
+    for rate in ("1.25", "2"):
+        bench.edit(f"RATE = {rate}\n")
+        await bench.one.wait(bench.one.submit(rate))
+    assert [one.commit for one in bench.run.closer] == [one.commit for one in bench.one.records if one.verdict == KEEP]
+    assert [one.verdict for one in bench.one.records] == [KEEP, KEEP, DISCARD]
+
+
+async def test_a_leak_that_only_the_closer_look_finds_is_not_kept(bench: Bench) -> None:
+    """Its verdict is the closer look's, with the number that it had before, and the branch is the incumbent's again."""
+    bench.start()
+    await bench.baseline()
+    bench.run.seen_closer = lambda seen: replace(seen, outcome=Outcome.REJECTED, val_bpb=None, reason="leaks")
+    bench.edit("RATE = 1.25\n")
+    record = await bench.one.wait(bench.one.submit("see the next token, seldom"))
+    assert (record.verdict, record.reason) == (Verdict.REJECTED, "leaks (run 1; val_bpb was 1.250000 before)")
+    assert (bench.one.best, bench.git("rev-parse", BRANCH)) == (1.5, bench.base)
+
+
+async def test_a_closer_look_that_was_cut_short_is_told(bench: Bench) -> None:
+    """What was measured stands, and a person is told that not every row was looked at."""
+    bench.start()
+    await bench.baseline()
+    bench.run.seen_closer = lambda seen: replace(seen, outcome=Outcome.ABORTED, val_bpb=None, reason="stopped")
+    bench.edit("RATE = 1.25\n")
+    record = await bench.one.wait(bench.one.submit("better"))
+    assert (record.verdict, record.flags) == (KEEP, ["not every row was looked at for leaks: stopped"])
+
+
+@pytest.mark.parametrize(("failures", "verdict"), [(1, DISCARD), (2, ABORTED)])
+async def test_a_run_that_the_harness_failed_is_made_once_more(bench: Bench, failures: int, verdict: str) -> None:
+    """A killed runner costs no experiment; one that fails again does."""
+    bench.start()
+    await bench.baseline()
+    left = iter(range(failures))
+    bench.run.change = lambda result: (
+        result if next(left, None) is None else replace(result, outcome=Outcome.ABORTED, val_bpb=None, reason="killed")
+    )
+    bench.edit("RATE = 2\n")
+    record = await bench.one.wait(bench.one.submit("worse"))
+    assert record.verdict == verdict
+    assert [one["reason"] for one in bench.entries("run repeated")] == ["killed"]
+
+
 async def test_a_crash_is_recorded_and_reset(bench: Bench) -> None:
     """A genome that fails is a crash with its reason and no number, and its log stays while its weights go."""
     bench.start()
