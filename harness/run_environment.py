@@ -6,7 +6,7 @@ from typing import Final
 RUN_ID_VARIABLE: Final = "AUTORESEARCH_RUN_ID"
 
 # Where programs, shared libraries and GPUs are found, and which language errors are in.
-_PASSED_ON: Final = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+_PASSED_ON: Final = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
 
 # glibc gives freed memory back to the kernel above these sizes; kept, a training step is 8 to 30 % shorter.
 _MALLOC: Final = {
@@ -33,6 +33,7 @@ def run_environment(ours: Mapping[str, str], run_id: str, scratch: str) -> dict[
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts, so that the GPU that is watched is the one that is used
         "HF_HUB_OFFLINE": "1",  # without it a missing kernel costs 23 s of retries
         RUN_ID_VARIABLE: run_id,
     }

@@ -138,9 +138,10 @@ def _weighed(
     gain = rival.val_bpb - mean
     error = standard_error(noise.sigma, len(values), rival.runs)
     looks, look = max(1, rule.most_runs), _measurements(runs)
-    height = bar(rule.k, look, looks, noise.degrees) * error
+    asked = bar(rule.k, look, looks, noise.degrees)
+    height = asked * error
     fewer = _fewer_lines(runs, rival)
-    told = _told(gain, rival, error, noise, len(values)) + _disturbance(runs)
+    told = _told(gain, rival, error, asked, noise, len(values)) + _disturbance(runs)
     confidence = student(gain / error if error > 0 else math.inf * gain if gain else 0.0, noise.degrees)
 
     def final(verdict: Verdict, reason: str) -> Judgement:
@@ -193,10 +194,11 @@ def _without_number(runs: Sequence[RunResult]) -> Judgement | None:
     return Judgement(verdict, reason, flags=_taint_flags(runs))
 
 
-def _told(gain: float, rival: Rival, error: float, noise: Noise, runs: int) -> str:
+def _told(gain: float, rival: Rival, error: float, asked: float, noise: Noise, runs: int) -> str:
     many = f"{abs(gain) / error:.1f} standard errors" if error > 0 else "without any noise"
+    wanted = f" of {asked:.1f} asked for" if error > 0 and gain > 0 else ""
     count = "1 run" if runs == 1 else f"{runs} runs"
-    return f"{_difference(gain, rival)}, {many} (sigma {noise.sigma:.4f}, {count})"
+    return f"{_difference(gain, rival)}, {many}{wanted} (sigma {noise.sigma:.4f}, {count})"
 
 
 def _difference(gain: float, rival: Rival) -> str:

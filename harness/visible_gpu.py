@@ -10,7 +10,7 @@ _OLD_MIG = "MIG-GPU-"  # before driver 470: MIG-GPU-<uuid>/<GPU instance>/<compu
 def first_visible(visible_devices: str | None) -> str:
     """The first GPU that CUDA shows: an index ("0") or the beginning of a UUID ("GPU-…", "MIG-…"); empty if none.
 
-    CUDA's indices are NVML's only where CUDA_DEVICE_ORDER is PCI_BUS_ID; else a mixed machine may differ.
+    CUDA's indices are NVML's where CUDA_DEVICE_ORDER is PCI_BUS_ID, as `harness.run_environment` has it.
 
     Args:
         visible_devices: the variable's value; None where it is not set, and all GPUs are shown.

@@ -66,7 +66,8 @@ def test_a_clear_gain_is_kept_at_once() -> None:
     """A gain far beyond the noise needs one run; its evidence is in the reason and in the fields."""
     judgement = final(ran(1.44), Rival(1.5, runs=3), WELL_KNOWN)
     assert judgement.verdict == Verdict.KEEP
-    assert judgement.reason == "0.060000 below the incumbent's 1.500000, 5.2 standard errors (sigma 0.0100, 1 run)"
+    told = "5.2 standard errors of 2.6 asked for (sigma 0.0100, 1 run)"
+    assert judgement.reason == f"0.060000 below the incumbent's 1.500000, {told}"
     assert (judgement.val_bpb, judgement.sigma) == (1.44, 0.01)
     assert judgement.delta == pytest.approx(-0.06)
     assert judgement.confidence is not None
@@ -83,7 +84,7 @@ def test_a_doubtful_gain_runs_again_until_the_cap() -> None:
     judgement = final(ran(*values), Rival(1.5, runs=3), WELL_KNOWN)
     assert (judgement.verdict, judgement.val_bpb) == (Verdict.DISCARD, pytest.approx(1.488))
     assert judgement.reason.startswith("within noise: 0.012000 below")
-    assert judgement.reason.endswith("1.5 standard errors (sigma 0.0100, 3 runs)")
+    assert judgement.reason.endswith("1.5 standard errors of 2.3 asked for (sigma 0.0100, 3 runs)")
 
 
 def test_more_runs_can_make_a_doubtful_gain_sure() -> None:
