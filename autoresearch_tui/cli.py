@@ -18,7 +18,7 @@ from sessions.store import private_dir, state_home
 _DESCRIPTION: Final = """\
 Leave a coding agent alone with a GPU overnight: launch it, babysit it, and believe its numbers in the morning.
 
-Without a verb it opens the window on all sessions. `autoresearch-tui demo` shows everything in three minutes,
+Without a verb it opens the window on all sessions. `autoresearch-tui demo` shows everything in four minutes,
 without a key, a download or a GPU."""
 
 _EPILOG: Final = """\

@@ -29,7 +29,7 @@ class Empty(LineView):
     def make(self, cells: int, height: int) -> tuple[Line | None, list[Line]]:
         """The lines."""
         start: list[tuple[str, str]] = [
-            ("autoresearch-tui demo", "a real session in three minutes: no key, no download, no GPU"),
+            ("autoresearch-tui demo", "a real session in four minutes: no key, no download, no GPU"),
             ("autoresearch-tui new --agent codex", "a session of your own; `new --help` says more"),
             ("autoresearch-tui doctor", "what this machine is missing, and what mends it"),
         ]
