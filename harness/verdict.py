@@ -145,7 +145,7 @@ def _weighed(
     confidence = student(gain / error if error > 0 else math.inf * gain if gain else 0.0, noise.degrees)
 
     def final(verdict: Verdict, reason: str) -> Judgement:
-        return Judgement(verdict, reason, mean, -gain, noise.sigma, confidence, flags)
+        return Judgement(verdict, reason, mean, mean - rival.val_bpb, noise.sigma, confidence, flags)
 
     if gain > height:
         return final(Verdict.KEEP, told)
@@ -166,7 +166,8 @@ def _without_noise(runs: Sequence[RunResult], rival: Rival, flags: tuple[str, ..
     fewer = _fewer_lines(runs, rival) if gain == 0 else 0
     simpler = f"a simplification: {_lines(fewer)} fewer, at " if fewer else ""
     reason = f"{simpler}{_difference(gain, rival)} (the noise is not known)" + _disturbance(runs)
-    return Judgement(Verdict.KEEP if gain > 0 or fewer else Verdict.DISCARD, reason, mean, -gain, flags=flags)
+    verdict = Verdict.KEEP if gain > 0 or fewer else Verdict.DISCARD
+    return Judgement(verdict, reason, mean, mean - rival.val_bpb, flags=flags)
 
 
 def _without_number(runs: Sequence[RunResult]) -> Judgement | None:

@@ -72,7 +72,8 @@ def test_the_harmless_ones_run(command: str, tmp_path: Path) -> None:
 
 def test_the_answer_shown_is_the_answer_given() -> None:
     """The block that the README shows has the keys, in order, of what `try` prints."""
-    experiment = Experiment(3, "9fe2c10", "a", "m", "keep", "r", 1.0, -0.1, 1.0, 0.0, 0.0, 0.0)
+    measured = {"sigma": 0.004, "confidence": 0.999}
+    experiment = Experiment(3, "9fe2c10", "a", "m", "keep", "r", 1.0, -0.1, 1.0, 0.0, 0.0, 0.0, **measured)
     given = [line.split(":")[0] for line in answer_block(experiment).splitlines()]
     [shown] = re.findall(r"^```\n(---\n.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert [line.split(":")[0] for line in shown.splitlines()] == given
