@@ -16,6 +16,7 @@ from sessions.demo_agent import IDEAS, apply, read_answer
 from sessions.detector import Detection, View, detect
 from sessions.profiles import load_profile
 from sessions.screen import Screen
+from sessions.seed import KNOB, genome_template, handicapped
 from sessions.states import AgentState
 
 _SCRIPT = """\
@@ -274,6 +275,20 @@ def test_an_edit_changes_one_number_and_keeps_the_comment() -> None:
         assert changed[0][0].partition("#")[2] == changed[0][1].partition("#")[2]
         assert "{" not in message
         assert apply(idea, "# nothing here\n") is None
+
+
+def test_every_idea_applies_to_the_demos_lab() -> None:
+    """The template, handicapped, has every knob that is to be changed; the first idea takes most of it back."""
+    template = (genome_template() / "train.py").read_text(encoding="utf-8")
+    weakened, _ = handicapped(template)
+    for idea in IDEAS:
+        assert apply(idea, weakened) is not None
+    mended = apply(IDEAS[0], weakened)
+    assert mended is not None
+    rates = [
+        float(re.findall(rf"^{KNOB} = ([\d.]+)", text, re.MULTILINE)[0]) for text in (weakened, mended[0], template)
+    ]
+    assert rates[0] < rates[2] / 5 < rates[1] <= rates[2]
 
 
 def test_the_first_idea_is_to_mend_what_is_called_handicapped() -> None:
