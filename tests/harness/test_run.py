@@ -6,7 +6,7 @@ import json
 import math
 import subprocess
 import typing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -17,10 +17,11 @@ from safetensors.torch import load_file
 from harness.batches import validation_rows
 from harness.corpus import Corpus, prepare
 from harness.genome_file import sha256_of
-from harness.result import Outcome, RunProgress, RunRequest, RunResult
+from harness.machine_report import MachineReport
+from harness.result import WEIGHTS_FILE, Outcome, RunProgress, RunRequest, RunResult
 from harness.run_environment import run_environment
 from harness.run_log import LIMIT
-from harness.runner import WEIGHTS_FILE, evaluate, run
+from harness.runner import run
 from harness.sandbox import Enforced, probe
 from harness.settings import EMBEDDED
 from harness.stdlib_text import Texts
@@ -120,6 +121,9 @@ def test_a_good_run_has_a_number(done: Done) -> None:
     assert isinstance(offered, Enforced)
     assert result.sandbox == offered.describe()
     assert result.versions["torch"] == torch.__version__
+    assert (result.settings, result.budget_s) == (asdict(EMBEDDED), 0.3)
+    assert result.genome_lines == sum(1 for line in GENOME.splitlines() if line)
+    assert MachineReport.from_dict(result.machine).samples > 0
     assert RunResult.from_json(result.to_json()) == result
 
 
@@ -135,10 +139,11 @@ def test_the_score_is_the_cross_entropy_of_the_saved_weights(done: Done) -> None
 
 
 def test_saved_weights_score_the_same_again(done: Done, tmp_path: Path) -> None:
-    """`evaluate` of the weights that a run left gives its number, to the last digit."""
+    """A run that is given the weights that another left trains nothing, and gives its number to the last digit."""
     (tmp_path / "scratch").mkdir()
-    request = RunRequest(**{**vars(done.request), "scratch": str(tmp_path / "scratch")})
-    again = evaluate(request, done.scratch / WEIGHTS_FILE, lambda _record: None)
+    weights = str(done.scratch / WEIGHTS_FILE)
+    request = RunRequest(**{**vars(done.request), "scratch": str(tmp_path / "scratch"), "weights": weights})
+    again = run(request, lambda _record: None)
     assert (again.outcome, again.val_bpb) == (Outcome.OK, done.result.val_bpb)
 
 
