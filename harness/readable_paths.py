@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from harness.run_environment import HUB_CACHE_VARIABLE
+
 _OF_PREFIX: Final = ("lib", "lib64", "bin", "include", "pyvenv.cfg")
 # Shared libraries, and the compilers that torch.compile starts.
 _SYSTEM: Final = (
@@ -70,6 +72,12 @@ def fact_paths(*, gpu: bool) -> list[Path]:
     A child of this process has no way to its own facts: the rule is for one process.
     """
     return _real([*_FACTS, *(_FACTS_OF_GPUS if gpu else ()), f"/proc/{os.getpid()}"])
+
+
+def kernel_paths() -> list[Path]:
+    """Compiled kernels in the hub's cache, and nothing else that lies there: models and data sets may be private."""
+    cache = Path(os.environ.get(HUB_CACHE_VARIABLE, ""))
+    return _real(map(str, cache.glob("kernels--*"))) if cache.is_absolute() else []
 
 
 def device_paths(*, gpu: bool) -> list[Path]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 RUN_ID_VARIABLE: Final = "AUTORESEARCH_RUN_ID"
+HUB_CACHE_VARIABLE: Final = "HF_HUB_CACHE"
 
 # Where programs, shared libraries and GPUs are found, and which language errors are in.
 _PASSED_ON: Final = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
@@ -14,6 +15,12 @@ _MALLOC: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
+
+
+def hub_cache(ours: Mapping[str, str]) -> str:
+    """Where kernels lie that were downloaded before, as huggingface_hub looks for them; a run's own home has none."""
+    home = ours.get("HF_HOME") or f"{ours.get('XDG_CACHE_HOME') or ours.get('HOME', '') + '/.cache'}/huggingface"
+    return ours.get(HUB_CACHE_VARIABLE) or f"{home}/hub"
 
 
 def run_environment(ours: Mapping[str, str], run_id: str, scratch: str) -> dict[str, str]:
@@ -35,5 +42,6 @@ def run_environment(ours: Mapping[str, str], run_id: str, scratch: str) -> dict[
         "OPENBLAS_NUM_THREADS": "1",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts, so that the GPU that is watched is the one that is used
         "HF_HUB_OFFLINE": "1",  # without it a missing kernel costs 23 s of retries
+        HUB_CACHE_VARIABLE: hub_cache(ours),
         RUN_ID_VARIABLE: run_id,
     }

@@ -22,7 +22,7 @@ from typing import Final
 from harness import control_group, landlock, limits, namespaces, privileges, syscall_filter
 from harness.errors import ClearError
 from harness.landlock import Rule
-from harness.readable_paths import device_paths, fact_paths, python_paths
+from harness.readable_paths import device_paths, fact_paths, kernel_paths, python_paths
 from harness.result import Record, RecordError
 
 _GIB: Final = 1 << 30
@@ -169,6 +169,7 @@ def _rules(confinement: Confinement) -> list[Rule]:
         *(Rule(path, landlock.RUN) for path in python_paths()),
         *(Rule(path, landlock.READ) for path in fact_paths(gpu=gpu)),
         *(Rule(path, landlock.DEVICE) for path in device_paths(gpu=gpu)),
+        *(Rule(path, landlock.READ) for path in (kernel_paths() if gpu else ())),
         *(Rule(path, landlock.READ) for path in confinement.readable),
         *(Rule(path, landlock.WRITE) for path in confinement.writable),
     ]
