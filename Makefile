@@ -8,7 +8,7 @@ demo: venv
 	$(BIN)/autoresearch-tui demo
 
 test: venv
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Real agents against scripted models on 127.0.0.1; installs them into build/ alone. All but Codex are left out where
 # they do not install. `make test-agents AGENTS=codex` is for one.
