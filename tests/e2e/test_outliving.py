@@ -173,7 +173,7 @@ def test_a_verdict_that_the_agent_missed_is_its_next_nudge(home: Path) -> None:
 def test_an_interrupted_start_leaves_nothing(home: Path) -> None:
     """Ctrl-C while `new` waits for its supervisor ends that too: no session, no branch, no process."""
     command = new(home)
-    # What is started by a shell's & ignores Ctrl-C, and so would all that these tests start; a person's command does not.
+    # What a shell starts with & ignores Ctrl-C, and so would all that these tests start; a person's command does not.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     starting = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     signal.signal(signal.SIGINT, before)
